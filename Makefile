@@ -1,0 +1,44 @@
+# Works where python3 (3.11 or newer), git and make exist. Everything is installed into .venv, nothing elsewhere.
+VENV   := .venv
+PYTHON := $(VENV)/bin/python
+STAMP  := $(VENV)/.installed
+# Tests use DuckDB, which takes every core it sees: two workers are enough.
+JOBS   ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench ui soak clean
+
+help:  ## say what can be made
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: $(STAMP)  ## create .venv with the locked requirements
+
+$(STAMP): requirements/dev.txt pyproject.toml scripts/setup.sh
+	@bash scripts/setup.sh $(VENV)
+	@touch $@
+
+demo: $(STAMP)  ## bill a small example business into ./demo
+	$(VENV)/bin/meterhouse demo --home demo
+
+test: $(STAMP)  ## run all tests but the soak
+	$(PYTHON) -m pytest -q -n $(JOBS) --dist loadgroup -m "not soak"
+
+check: $(STAMP)  ## format, lint, types, SQL lint and the fast tests
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/sqlfluff lint --disable-progress-bar dbt_project/models dbt_project/tests
+	$(PYTHON) -m pytest -q -n $(JOBS) --dist loadgroup -m "not slow and not soak"
+
+bench: $(STAMP)  ## measure speed and memory
+	$(PYTHON) benchmarks/run.py
+
+ui: $(STAMP)  ## open Dagster's pages on ./demo
+	$(VENV)/bin/meterhouse ui --home demo
+
+soak: $(STAMP)  ## run, kill and restart for a long while
+	$(PYTHON) -m pytest -q tests/soak -m soak
+
+clean:  ## remove .venv, caches and build results; ./demo stays
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis dbt_project/target dbt_project/logs
+	find . -name __pycache__ -type d -not -path './demo/*' -prune -exec rm -rf {} +

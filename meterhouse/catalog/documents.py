@@ -1,0 +1,236 @@
+"""What the book says of sellers, terms, usage and customers; one model per kind of document."""
+
+import re
+from datetime import date
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from meterhouse.catalog.fields import (
+    Country,
+    Currency,
+    Day,
+    Decimals,
+    Fraction,
+    Id,
+    NonNegative,
+    PropertyName,
+    Strict,
+    Text,
+    Zone,
+    printable,
+)
+
+NUMBER_PARTS = re.compile(r"(\{entity\}|\{year\}|\{number(?::0?[1-9][0-9]?d)?\}|[^{}])+")
+
+
+def _number_format(text: str) -> str:
+    counts = [text.count("{year}"), len(re.findall(r"\{number[:}]", text))]
+    if not NUMBER_PARTS.fullmatch(text) or counts != [1, 1]:
+        # The series begins again each year, so a format without the year would repeat numbers.
+        raise ValueError(
+            "must hold {year} and {number} once each, may hold {entity} and a width as in "
+            "{number:06d}, and nothing else in braces"
+        )
+    return text
+
+
+def _iban(text: str) -> str:
+    moved = text[4:] + text[:4]
+    if int("".join(str(int(character, 36)) for character in moved)) % 97 != 1:
+        raise ValueError("is no valid IBAN: its check digits do not agree")
+    return text
+
+
+def _filter_value(value: Any) -> Any:
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str) or not value:
+        raise ValueError("is a text (in quotes) or true or false")
+    return printable(value)
+
+
+FilterValue = Annotated[bool | str, BeforeValidator(_filter_value)]
+
+
+class Address(Strict):
+    """A postal address, as printed on an invoice."""
+
+    line1: Text = Field(description="Street and number, or post box.")
+    line2: Text | None = Field(None, description="Second line: suite, floor, department.")
+    city: Text = Field(description="City or town.")
+    postal_code: Text | None = Field(None, description="Postal code, as text: '01067'.")
+    region: Text | None = Field(None, description="State, province or region.")
+    country: Country = Field(description="Country code, ISO 3166-1 alpha-2: 'US'.")
+
+
+class TaxId(Strict):
+    """A registration number for taxes."""
+
+    type: Text = Field(description="What the number is: 'eu_vat', 'us_ein'.")
+    value: Text = Field(description="The number, as text.")
+
+
+class Bank(Strict):
+    """Where customers pay to."""
+
+    account_name: Text | None = Field(None, description="Name of the account's holder.")
+    iban: (
+        Annotated[str, Field(pattern=r"^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$"), AfterValidator(_iban)]
+        | None
+    ) = Field(None, description="IBAN without spaces.")
+    bic: Annotated[str, Field(pattern=r"^[A-Z0-9]{8}([A-Z0-9]{3})?$")] | None = Field(
+        None, description="BIC, 8 or 11 characters."
+    )
+
+
+class Entity(Strict):
+    """A business entity of the seller, which issues invoices and keeps a ledger."""
+
+    legal_name: Text = Field(description="Name in the register, printed on invoices.")
+    address: Address = Field(description="Registered address.")
+    tax_ids: tuple[TaxId, ...] = Field((), strict=False, description="Tax numbers of the seller.")
+    base_currency: Currency = Field(description="Currency of its ledger, ISO 4217: 'USD'.")
+    zone: Zone = Field(description="Time zone of its days and years, IANA: 'Europe/Berlin'.")
+    approval: Literal["manual", "automatic"] = Field(
+        "manual", description="Whether a person approves each draft before it is issued."
+    )
+    number_format: Annotated[Text, AfterValidator(_number_format)] = Field(
+        "{entity}-{year}-{number:06d}",
+        description="Form of a document number, from {entity}, {year} and {number}.",
+    )
+    bank: Bank | None = Field(None, description="Where customers pay to.")
+
+
+class PaymentTerms(Strict):
+    """When an invoice is due."""
+
+    description: Text | None = Field(None, description="Text printed on invoices.")
+    net_days: Annotated[int, Field(ge=0, le=3650)] = Field(
+        description="Calendar days from the invoice date to the due date."
+    )
+
+
+class Property(Strict):
+    """One value that each event of a type carries in its `data`."""
+
+    type: Literal["integer", "decimal", "string", "boolean"] = Field(description="Its type.")
+    decimals: Decimals | None = Field(
+        default_factory=lambda data: 6 if data["type"] == "decimal" else None,
+        description="Most decimals a value may have (0 to 12); for type decimal only, default 6.",
+    )
+    required: bool = Field(True, description="Whether an event without it is quarantined.")
+
+    @model_validator(mode="after")
+    def _decimals_are_for_decimals(self) -> Self:
+        if (self.type == "decimal") != (self.decimals is not None):
+            raise ValueError("`decimals` (0 to 12) is for type decimal and for no other type")
+        return self
+
+
+class EventType(Strict):
+    """A type of usage events and the typed properties that meters can read."""
+
+    description: Text | None = Field(None, description="What one event stands for.")
+    properties: dict[PropertyName, Property] = Field(
+        description="Name of each property and its type; a name has one type in the whole book."
+    )
+
+
+class ListPrice(Strict):
+    """A price of one unit outside of contracts, to estimate the value of unbilled usage."""
+
+    currency: Currency = Field(description="Currency of the amount, ISO 4217.")
+    unit_amount: NonNegative = Field(description="Amount of currency for one unit.")
+
+
+class Meter(Strict):
+    """How events become a quantity."""
+
+    description: Text | None = Field(None, description="What is measured.")
+    event_type: Id = Field(description="Id of the event type that is read.")
+    aggregation: Literal["count", "sum"] = Field(
+        description="count: number of events; sum: sum of `property` over the events."
+    )
+    property: PropertyName | None = Field(
+        None, description="The numeric property to sum; for sum only."
+    )
+    unit: Text = Field(description="Unit of the quantity: 'token', 'GiB'.")
+    decimals: Decimals = Field(6, description="Decimals of the quantity (0 to 12).")
+    filter: dict[
+        PropertyName, Annotated[tuple[FilterValue, ...], Field(min_length=1, strict=False)]
+    ] = Field(
+        default_factory=dict,
+        strict=False,
+        description="Only events whose property has one of the listed values are read.",
+    )
+    list_price: ListPrice | None = Field(
+        None, description="Price to estimate what is used but not billed."
+    )
+
+    @model_validator(mode="after")
+    def _only_a_sum_has_a_property(self) -> Self:
+        if (self.aggregation == "sum") != (self.property is not None):
+            raise ValueError("`property` is needed for aggregation sum and refused for count")
+        return self
+
+
+class Alias(Strict):
+    """Another name under which usage of a customer arrives."""
+
+    value: Text = Field(description="The `subject` of the events.")
+    from_: Day | None = Field(
+        None, alias="from", description="First day it holds; absent: always held."
+    )
+    until: Day | None = Field(
+        None, description="First day it no longer holds; absent: it holds on."
+    )
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        if (self.until or date.max) <= (self.from_ or date.min):
+            raise ValueError("`until` must be later than `from`")
+        return self
+
+
+class Tax(Strict):
+    """The decision how a customer is taxed."""
+
+    treatment: Literal["taxed", "exempt", "reverse_charge", "out_of_scope"] = Field(
+        description="How the customer's lines are taxed."
+    )
+    rate: Fraction | None = Field(
+        None, description="Decimal fraction of the net amount, '0.19' for 19 %; taxed only."
+    )
+    name: Text | None = Field(None, description="Name printed beside the rate: 'VAT'.")
+    reason: Text | None = Field(None, description="Why no tax is charged; needed unless taxed.")
+
+    @model_validator(mode="after")
+    def _rate_or_reason(self) -> Self:
+        if (self.treatment == "taxed") != (self.rate is not None):
+            raise ValueError("`rate` is needed for treatment taxed and refused for all others")
+        if self.treatment != "taxed" and self.reason is None:
+            raise ValueError(f"`reason` is needed for treatment {self.treatment}")
+        return self
+
+
+class Customer(Strict):
+    """Whose usage is measured, and who may pay."""
+
+    name: Text = Field(description="Name printed on invoices.")
+    external_id: Text | None = Field(
+        None, description="Its id in another system; events may carry it as `subject`."
+    )
+    aliases: tuple[Alias, ...] = Field(
+        (), strict=False, description="Other subjects of its events, with dates."
+    )
+    address: Address | None = Field(None, description="Billing address.")
+    email: Annotated[Text, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = Field(
+        None, description="Where invoices are sent."
+    )
+    tax: Tax | None = Field(
+        None, description="Tax decision; absent: not decided yet, which blocks issuing."
+    )
+    usage_without_contract: Literal["allow", "block"] = Field(
+        "allow", description="Whether usage outside of any contract blocks issuing."
+    )

@@ -1,0 +1,107 @@
+"""From what pydantic found wrong to sentences that name the line, the key and what to do."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from meterhouse.catalog.fields import nearest
+
+Location = tuple[str | int, ...]
+# Told by the field that failed first; a default that follows from it is no fault of its own.
+CONSEQUENCES = {"default_factory_not_called"}
+HEADER = ["kind", "id", "valid_from"]
+
+
+def sentences(
+    error: ValidationError, model: type[BaseModel], value: Any, lines: Mapping[Location, int]
+) -> Iterator[tuple[int, str]]:
+    """Line (0 when unknown) and sentence of each fault that is not a consequence of another."""
+    for detail in error.errors(include_url=False):
+        if detail["type"] not in CONSEQUENCES:
+            path = _path(detail["loc"], value)
+            yield _line(path, lines), _sentence(detail, model, path)
+
+
+def dotted(path: Location) -> str:
+    """A path as people write it: items[0].price."""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return "".join(parts).lstrip(".")
+
+
+def _sentence(detail: ErrorDetails, model: type[BaseModel], path: Location) -> str:
+    last = str(detail["loc"][-1]) if detail["loc"] else ""
+    if detail["type"] == "extra_forbidden":
+        names = _names(model, detail["loc"][:-1])
+        known = names if path[1:] else [*HEADER, *names]
+        return f"unknown key {dotted(path)!r}; {nearest(last, known)}"
+    if detail["type"] == "missing":
+        inside = f" in `{dotted(path)}`" if path else ""
+        return f"the key `{last}` is missing{inside}."
+    return f"{_subject(path)}{_reason(detail)}."
+
+
+def _subject(path: Location) -> str:
+    return f"`{dotted(path)}` " if path else ""
+
+
+def _reason(detail: ErrorDetails) -> str:
+    given = detail["input"]
+    if detail["type"] == "value_error":
+        message = str(detail["ctx"]["error"])
+        return f"{message} (given: {_shown(given)})" if _is_scalar(given) else message
+    if detail["type"] == "string_type" and isinstance(given, int | date) and given is not None:
+        return f"is a text: write it in quotes (given: {_shown(given)})"
+    message = detail["msg"][0].lower() + detail["msg"][1:]
+    return f"is wrong: {message} (given: {_shown(given)})"
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, str | int | date)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict | list | tuple):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    text = value.isoformat() if isinstance(value, date) else repr(value)
+    return "nothing" if value is None else text if len(text) <= 60 else text[:57] + "..."
+
+
+def _path(location: Location, value: Any) -> Location:
+    """The location without what pydantic adds: names of union members, missing keys."""
+    path: list[str | int] = []
+    for part in location:
+        is_key = isinstance(value, dict) and part in value
+        is_index = isinstance(value, list) and isinstance(part, int) and part < len(value)
+        if is_key or is_index:
+            path.append(part)
+            value = value[part]
+    return tuple(path)
+
+
+def _line(path: Location, lines: Mapping[Location, int]) -> int:
+    return next((lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in lines), 0)
+
+
+def _names(model: type[BaseModel], location: Location) -> list[str]:
+    """Names of the keys valid at a location."""
+    models = [model]
+    for part in location:
+        fields = [one.model_fields.get(str(part)) for one in models]
+        found = [m for f in fields if f is not None for m in _models(f.annotation)]
+        models = found or [one for one in models if _is_tagged(one, part)] or models
+    return [f.alias or name for one in models for name, f in one.model_fields.items()]
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
+
+
+def _is_tagged(model: type[BaseModel], tag: str | int) -> bool:
+    field = model.model_fields.get("model")
+    return field is not None and tag in get_args(field.annotation)

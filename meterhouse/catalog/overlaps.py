@@ -1,0 +1,90 @@
+"""What at most one document may claim on a day: a subject of events, a meter of a customer."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from itertools import groupby
+from typing import NamedTuple
+
+from meterhouse.catalog.known import Book, Slot
+from meterhouse.contracts.documents import Contract
+
+
+class Claim(NamedTuple):
+    """`owner` holds `thing` on the days from `start` (inclusive) until `end` (exclusive)."""
+
+    thing: tuple[str, ...]
+    start: date
+    end: date
+    owner: tuple[str, ...]
+    said: str  # Place, document and the key that claims: the beginning of a sentence.
+    place: str
+
+
+def subjects(book: Book) -> list[str]:
+    """Faults for ids, external ids and aliases that name two customers on one day."""
+    return [
+        f"{later.said} {later.thing[0]!r} also names customer {earlier.owner[0]!r} "
+        f"({earlier.place}){_since(later.start)}; its events would have two owners. Change one of "
+        "the two, or give aliases dates that do not overlap."
+        for earlier, later in collisions([*_subjects(book)])
+    ]
+
+
+def meters(book: Book) -> list[str]:
+    """Faults for two items of one customer that read one meter on one day."""
+    return [
+        f"{later.said} reads meter {later.thing[1]!r} for customer {later.thing[0]!r}, which item "
+        f"{earlier.owner[1]!r} of contract {earlier.owner[0]!r} ({earlier.place}) also reads"
+        f"{_since(later.start)}; the usage would be billed twice. This needs a selector or "
+        "`shared`, which do not exist yet: let one end before the other starts."
+        for earlier, later in collisions([*_readings(book)])
+    ]
+
+
+def collisions(claims: Sequence[Claim]) -> Iterator[tuple[Claim, Claim]]:
+    """Pairs of claims of two owners on one thing and day; at least one for each contested thing.
+
+    Looking only at the claim that lasts longest is enough: whoever overlaps an older one overlaps
+    that one too, or it belongs to the same owner, who then collided with the older one before.
+    """
+    alive = sorted((one for one in claims if one.start < one.end), key=lambda one: one[:4])
+    for _, same in groupby(alive, key=lambda one: one.thing):
+        longest: Claim | None = None
+        for claim in same:
+            if longest and claim.start < longest.end and claim.owner != longest.owner:
+                yield longest, claim
+            if longest is None or claim.end > longest.end:
+                longest = claim
+
+
+def _since(start: date) -> str:
+    return "" if start == date.min else f" from {start}"
+
+
+def _subjects(book: Book) -> Iterator[Claim]:
+    for slot in book.customers:
+        owner, customer, place = (slot.id,), slot.model, slot.document.place
+        # An id is never free again, whatever slot it is written in.
+        yield Claim((slot.id,), date.min, date.max, owner, slot.fault("its id"), place)
+        if customer.external_id is not None:
+            thing, said = (customer.external_id,), slot.fault("`external_id`")
+            yield Claim(thing, slot.since, slot.until, owner, said, place)
+        for alias in customer.aliases:
+            start = max(slot.since, alias.from_ or date.min)
+            end = min(slot.until, alias.until or date.max)
+            yield Claim((alias.value,), start, end, owner, slot.fault("alias"), place)
+
+
+def _readings(book: Book) -> Iterator[Claim]:
+    for slot in book.contracts:
+        start, end = _life(slot)
+        for item in slot.model.items:
+            if item.meter is not None:
+                thing, owner = (slot.model.customer, item.meter), (slot.id, item.id)
+                said = slot.fault(f"item {item.id!r}")
+                yield Claim(thing, start, end, owner, said, slot.document.place)
+
+
+def _life(slot: Slot[Contract]) -> tuple[date, date]:
+    contract = slot.model
+    return max(slot.since, contract.start), min(slot.until, contract.end or date.max)

@@ -1,0 +1,98 @@
+"""The checks across documents: what is named exists, and what must agree agrees."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+from meterhouse.catalog import overlaps, readable
+from meterhouse.catalog.fields import nearest
+from meterhouse.catalog.known import Book, M, Slot, grouped, read
+from meterhouse.catalog.loading import Document
+from meterhouse.contracts.documents import Contract
+
+# Open windows and billed lines are keyed by these; a change needs another contract or entity.
+KEPT_BY_CONTRACT = ("customer", "entity", "currency", "zone", "start", "anchor_day")
+KEPT_BY_ENTITY = ("base_currency", "zone")
+
+
+def check(documents: Sequence[Document]) -> list[str]:
+    """One sentence per fault of the whole book: the folder and the newest recorded versions."""
+    book, faults = read(documents)
+    faults += _contract_references(book)
+    faults += _meter_references(book)
+    faults += _currencies(book)
+    faults += _kept(book.contracts, KEPT_BY_CONTRACT, "end this contract and begin another")
+    faults += _kept(book.entities, KEPT_BY_ENTITY, "begin another entity")
+    faults += readable.properties(book)
+    faults += readable.meters(book)
+    faults += readable.scales(book)
+    faults += overlaps.subjects(book)
+    faults += overlaps.meters(book)
+    return faults
+
+
+def _contract_references(book: Book) -> Iterator[str]:
+    for slot in book.contracts:
+        contract = slot.model
+        first_day = max(contract.start, slot.since)
+        for key, kind, id in _named(contract):
+            since = book.ids[kind].get(id)
+            if since is None:
+                yield slot.fault(_missing(book, key, kind, id))
+            elif since > first_day:
+                yield slot.fault(
+                    f"`{key}` names {kind} {id!r}, which is valid only from {since}, after the "
+                    f"first day that needs it ({first_day}). Give it an earlier `valid_from`."
+                )
+
+
+def _named(contract: Contract) -> Iterator[tuple[str, str, str]]:
+    yield "customer", "customer", contract.customer
+    if contract.payer != contract.customer:
+        yield "payer", "customer", contract.payer
+    yield "entity", "entity", contract.entity
+    yield "payment_terms", "payment_terms", contract.payment_terms
+    for index, item in enumerate(contract.items):
+        if item.meter is not None:
+            yield f"items[{index}].meter", "meter", item.meter
+
+
+def _meter_references(book: Book) -> Iterator[str]:
+    for slot in book.meters:
+        if slot.model.event_type not in book.ids["event_type"]:
+            yield slot.fault(_missing(book, "event_type", "event_type", slot.model.event_type))
+
+
+def _missing(book: Book, key: str, kind: str, id: str) -> str:
+    known = list(book.ids[kind])
+    # A book may hold 100,000 customers: the sentence lists names only when they are few.
+    hint = nearest(id, known) if 0 < len(known) <= 50 else "add it to the book."
+    return f"`{key}` names {kind} {id!r}, which is neither in the folder nor recorded; {hint}"
+
+
+def _currencies(book: Book) -> Iterator[str]:
+    bases = {slot.id: slot.model.base_currency for slot in book.entities}
+    for slot in book.contracts:
+        base = bases.get(slot.model.entity)
+        if base is not None and base != slot.model.currency:
+            yield slot.fault(
+                f"`currency` is {slot.model.currency}, but entity {slot.model.entity!r} keeps its "
+                f"books in {base}; for now the two must be equal."
+            )
+
+
+def _kept(slots: Sequence[Slot[M]], names: Sequence[str], remedy: str) -> Iterator[str]:
+    for same in grouped(slots).values():
+        first, *others = same
+        for other in others:
+            for name in names:
+                before, after = getattr(first.model, name), getattr(other.model, name)
+                if before != after:
+                    yield other.fault(
+                        f"`{name}` is {_shown(after)}, but {_shown(before)} in "
+                        f"{first.document.place}; it is the same for all dates of one id. "
+                        f"To change it, {remedy}."
+                    )
+
+
+def _shown(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else repr(value)

@@ -1,0 +1,191 @@
+"""What the book says of contracts: their items and prices."""
+
+from collections import Counter
+from decimal import Decimal
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from meterhouse.catalog.fields import (
+    DECIMAL_PLACES,
+    Currency,
+    Day,
+    Id,
+    NonNegative,
+    Positive,
+    PowerOfTen,
+    Strict,
+    Text,
+    Zone,
+    places,
+)
+
+
+class PerUnit(Strict):
+    """Each unit costs the same."""
+
+    model: Literal["per_unit"] = Field(description="Each unit costs the same.")
+    unit_amount: NonNegative = Field(
+        description="Amount in the contract's currency for `per` units."
+    )
+    per: PowerOfTen = Field(
+        Decimal(1), description="How many units `unit_amount` is for, a power of ten: '1000000'."
+    )
+
+    @property
+    def decimals(self) -> int:
+        """Decimals of the price of one unit."""
+        return places(self.unit_amount.scaleb(-self.per.adjusted()))
+
+    @model_validator(mode="after")
+    def _one_unit_fits_the_scale(self) -> Self:
+        if self.decimals > DECIMAL_PLACES:
+            raise ValueError(
+                f"the price of one unit (unit_amount / per) has {self.decimals} decimals, "
+                f"at most {DECIMAL_PLACES} are exact"
+            )
+        return self
+
+
+class Tier(Strict):
+    """A range of quantity and what it costs."""
+
+    up_to: Positive | None = Field(
+        None, description="Last quantity in the tier, in units; null only in the last tier."
+    )
+    unit_amount: NonNegative = Field(
+        description="Amount in the contract's currency for each unit in the tier."
+    )
+    flat_amount: NonNegative = Field(
+        Decimal(0), description="Amount added once when the tier is reached."
+    )
+
+
+class Graduated(Strict):
+    """Each unit costs what its own tier says."""
+
+    model: Literal["graduated"] = Field(description="Each unit costs what its own tier says.")
+    tiers: Annotated[tuple[Tier, ...], Field(min_length=1, strict=False)] = Field(
+        description="The tiers with rising bounds; the last one is open."
+    )
+    bill_flat_on_zero: bool = Field(
+        True, description="Whether the first tier's flat amount is billed when nothing was used."
+    )
+
+    @property
+    def decimals(self) -> int:
+        """Decimals of the finest price of one unit."""
+        return max(places(tier.unit_amount) for tier in self.tiers)
+
+    @model_validator(mode="after")
+    def _bounds_rise_to_an_open_end(self) -> Self:
+        bounds = [tier.up_to for tier in self.tiers[:-1]]
+        closed = [bound for bound in bounds if bound is not None]
+        if self.tiers[-1].up_to is not None or len(closed) < len(bounds):
+            raise ValueError("the last tier, and only it, must be open: `up_to: null`")
+        if any(low >= high for low, high in pairwise(closed)):
+            raise ValueError("`up_to` must rise from tier to tier")
+        return self
+
+
+class Flat(Strict):
+    """A fee that does not depend on usage."""
+
+    model: Literal["flat"] = Field(description="A fee that does not depend on usage.")
+    amount: NonNegative = Field(
+        description="Amount in the contract's currency for one of `quantity` and a full period."
+    )
+
+
+Price = Annotated[PerUnit | Graduated | Flat, Field(discriminator="model")]
+
+
+class Prorate(Strict):
+    """Whether a fee is cut to the days of an incomplete period."""
+
+    start: bool = Field(True, description="Cut in the first period, when it begins late.")
+    end: bool = Field(True, description="Cut in the last period, when it ends early.")
+
+
+def _default_timing(data: dict[str, Any]) -> Literal["advance", "arrears"]:
+    return "advance" if isinstance(data["price"], Flat) else "arrears"
+
+
+def _default_quantity(data: dict[str, Any]) -> Decimal | None:
+    return Decimal(1) if isinstance(data["price"], Flat) else None
+
+
+class Item(Strict):
+    """One thing a contract charges for."""
+
+    id: Id = Field(description="Id of the item, unique in its contract.")
+    description: Text = Field(description="Text of the invoice line.")
+    price: Price = Field(description="What it costs; `model` says how.")
+    timing: Literal["advance", "arrears"] = Field(
+        default_factory=_default_timing,
+        description="Billed at the start or the end of a period; usage is always in arrears.",
+    )
+    cadence: Literal["monthly"] = Field("monthly", description="Length of a billing period.")
+    meter: Id | None = Field(
+        None, description="Id of the meter that gives the quantity; for usage prices only."
+    )
+    quantity: NonNegative | None = Field(
+        default_factory=_default_quantity,
+        description="How many are charged, for flat prices only; default '1'.",
+    )
+    prorate: Prorate = Field(Prorate(), description="How a fee is cut in incomplete periods.")
+
+    @model_validator(mode="after")
+    def _fee_or_usage(self) -> Self:
+        if isinstance(self.price, Flat):
+            if self.meter is not None or self.quantity is None:
+                raise ValueError("a flat price has a `quantity` and no `meter`")
+        elif self.meter is None or self.quantity is not None:
+            raise ValueError("a usage price needs a `meter` and has no `quantity` of its own")
+        elif self.timing != "arrears":
+            raise ValueError("usage is billed in arrears: remove `timing` or say `arrears`")
+        return self
+
+
+def _repeated_ids(items: tuple[Item, ...]) -> list[str]:
+    return sorted(id for id, count in Counter(item.id for item in items).items() if count > 1)
+
+
+class Contract(Strict):
+    """Who pays whom for what, and from when until when."""
+
+    customer: Id = Field(description="Id of the customer whose usage and fees are charged.")
+    payer: Id = Field(
+        default_factory=lambda data: data["customer"],
+        description="Id of the customer who gets the invoice; default: `customer`.",
+    )
+    entity: Id = Field(description="Id of the entity that sells.")
+    currency: Currency = Field(
+        description="Currency of all prices, ISO 4217; equal to the entity's base currency."
+    )
+    zone: Zone = Field(description="Time zone in which its days begin, IANA.")
+    start: Day = Field(description="First day of the contract, a day in `zone`.")
+    end: Day | None = Field(
+        None, description="First day that is no longer in the contract; absent: open."
+    )
+    anchor_day: Annotated[int, Field(ge=1, le=31)] = Field(
+        default_factory=lambda data: data["start"].day,
+        description="Day of the month on which periods begin; default: the day of `start`.",
+    )
+    payment_terms: Id = Field(description="Id of the payment terms.")
+    items: Annotated[tuple[Item, ...], Field(min_length=1, strict=False)] = Field(
+        description="What is charged; at least one item."
+    )
+    purchase_order: Text | None = Field(
+        None, description="The payer's order number, printed on invoices."
+    )
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        if self.end is not None and self.end <= self.start:
+            raise ValueError(f"`end` ({self.end}) must be later than `start` ({self.start})")
+        repeated = _repeated_ids(self.items)
+        if repeated:
+            raise ValueError(f"item ids are used more than once: {', '.join(repeated)}")
+        return self

@@ -1,0 +1,114 @@
+"""What should have been billed, minus what was: the lines to bill now."""
+
+from datetime import date
+
+import polars as pl
+
+from meterhouse.errors import MeterhouseError
+from meterhouse.invoicing.columns import KEY, select_line, with_line_key
+from meterhouse.money import AMOUNT, QUANTITY
+
+_BILLED = (
+    *("line_key", "billed", "original_number", "original_invoice_date", *KEY),
+    *("customer_id", "entity_id", "terms_id", "timing"),
+)
+
+
+class AmbiguousLines(MeterhouseError):
+    """Two rows with one line key, of which each would bill the same window."""
+
+    def __init__(self, side: str, windows: list[str]) -> None:
+        self.windows = windows
+        super().__init__(
+            f"The {side} lines hold more than one row for {len(windows)} line keys, the first "
+            f"being {windows[0]}; no line was made. Correct what writes them and run again."
+        )
+
+
+def difference(
+    desired: pl.DataFrame,
+    billed: pl.DataFrame,
+    through: date,
+    correction_on: date | None = None,
+) -> pl.DataFrame:
+    """One row per line to bill among the windows due `through`, columns as in `columns.LINE`."""
+    wanted = with_line_key(_due(desired, through))
+    known = _due(_complete(billed), through)
+    _refuse_repeated(wanted, "desired")
+    _refuse_repeated(known, "billed")
+    lines = pl.concat([_wanted(wanted, known), _vanished(known, wanted)])
+    is_first = ~pl.col("is_correction")
+    boundary = pl.when(is_first).then("due_on").otherwise(pl.lit(correction_on or through))
+    return (
+        lines.with_columns(amount=pl.col("desired_amount") - pl.col("already_billed"))
+        .filter(is_first | (pl.col("amount") != 0))
+        .with_columns(boundary_on=boundary)
+        .sort("contract_id", "item_id", "window_start_on", "line_key")
+    )
+
+
+def _due(frame: pl.DataFrame, through: date) -> pl.DataFrame:
+    return frame.filter(pl.col("due_on") <= through)
+
+
+def _complete(billed: pl.DataFrame) -> pl.DataFrame:
+    """The billed lines with `due_on`, which follows from the timing when it was not kept."""
+    missing = sorted(set(_BILLED) - set(billed.columns))
+    if missing:
+        raise TypeError(f"billed lacks the columns {', '.join(missing)}")
+    if "due_on" in billed.columns:
+        return billed
+    is_arrears = pl.col("timing") == "arrears"
+    due = pl.when(is_arrears).then("window_end_on").otherwise("window_start_on")
+    return billed.with_columns(due_on=due)
+
+
+def _refuse_repeated(frame: pl.DataFrame, side: str) -> None:
+    repeated = frame.filter(pl.col("line_key").is_duplicated())
+    if repeated.height:
+        name = pl.format("{} {} from {}", "contract_id", "item_id", "window_start_on")
+        raise AmbiguousLines(side, repeated.select(name.unique().sort()).to_series().to_list())
+
+
+def _wanted(wanted: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    columns = ("line_key", "billed", "original_number", "original_invoice_date")
+    joined = wanted.join(known.select(columns), on="line_key", how="left")
+    return select_line(
+        joined.with_columns(
+            desired_amount=pl.col("amount"),
+            already_billed=pl.col("billed").fill_null(0),
+            is_correction=pl.col("billed").is_not_null(),
+        ).with_columns(reason=_reason())
+    )
+
+
+def _vanished(known: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
+    """Lines that were billed and are no longer asked for: nothing is desired, all goes back."""
+    return select_line(
+        known.join(wanted, on="line_key", how="anti").with_columns(
+            determinant_id=pl.lit(None, pl.String),
+            quantity=pl.lit(0).cast(QUANTITY),
+            amount_unrounded=pl.lit(0).cast(AMOUNT),
+            steps=pl.lit("[]"),
+            desired_amount=pl.lit(0).cast(AMOUNT),
+            already_billed=pl.col("billed"),
+            is_correction=pl.lit(True),
+            reason=pl.format("nothing is due for this window any more; {} billed it", _original()),
+        )
+    )
+
+
+def _reason() -> pl.Expr:
+    """Why a line that was billed is billed again; null for a first line."""
+    usage = "usage received, or price or contract changed, after {} was issued"
+    fee = "price or contract changed after {} was issued"
+    again = (
+        pl.when(pl.col("role") == "usage")
+        .then(pl.format(usage, _original()))
+        .otherwise(pl.format(fee, _original()))
+    )
+    return pl.when("is_correction").then(again)
+
+
+def _original() -> pl.Expr:
+    return pl.col("original_number").fill_null("an earlier document")

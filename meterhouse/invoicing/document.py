@@ -1,0 +1,205 @@
+"""The canonical JSON of a document: sorted keys, fixed-scale decimal strings, UTC instants.
+
+The content leaves out number, run and known batch, so that its hash is the same in a draft, an
+approval and a rebuild; `issued` adds them. Frames: `drafts` and `draft_lines` as drafts.py makes
+them; customers (customer_id, name, address), entities (entity_id, legal_name, address, tax_ids,
+bank) and meters (meter_id, meter_version, unit), where address, tax_ids and bank are canonical
+JSON text or null.
+"""
+
+import polars as pl
+
+from meterhouse.canonical_columns import (
+    array_of,
+    array_over_rows,
+    day,
+    embedded,
+    instant,
+    integer,
+    object_of,
+    sha256,
+    string,
+)
+from meterhouse.money import PLACES
+
+FORMAT = "meterhouse/1"
+_SCALE = 18
+# The first top-level key that sorts after "format" and "issue".
+_AFTER_ISSUE = ',"kind":'
+
+
+def canonical(
+    drafts: pl.DataFrame,
+    draft_lines: pl.DataFrame,
+    customers: pl.DataFrame,
+    entities: pl.DataFrame,
+    meters: pl.DataFrame,
+) -> pl.DataFrame:
+    """One row per draft: draft_id, content (canonical JSON text), content_hash (64 hex digits)."""
+    contents = (
+        drafts.join(_line_arrays(draft_lines, meters), on="draft_id", how="left")
+        .join(_buyers(customers), on="customer_id", how="left")
+        .join(_sellers(entities), on="entity_id", how="left")
+        .select("draft_id", content=_content())
+        .sort("draft_id")
+    )
+    return contents.with_columns(sha256(contents["content"]).alias("content_hash"))
+
+
+def issued(documents: pl.DataFrame) -> pl.Series:
+    """Each document's content with its `issue` (number, run_id, known_at, through) and `format`.
+
+    The text is cut before the first `,"kind":`, which is the top-level key: inside a string its
+    quotes would be escaped, and the keys before it (buyer, currency, dates) hold no `kind`.
+    """
+    issue = object_of(
+        {
+            "known_at": integer(pl.col("known_at")),
+            "number": string(pl.col("number")),
+            "run_id": string(pl.col("run_id")),
+            "through": day(pl.col("through")),
+        }
+    )
+    halves = pl.col("content").str.splitn(_AFTER_ISSUE, 2).struct
+    middle = pl.lit(f',"format":"{FORMAT}","issue":')
+    text = [halves.field("field_0"), middle, issue, pl.lit(_AFTER_ISSUE), halves.field("field_1")]
+    return documents.select(text=pl.concat_str(text)).to_series()
+
+
+def _content() -> pl.Expr:
+    currency = pl.col("currency")
+    dates = {"due_date": day(pl.col("due_date")), "invoice_date": day(pl.col("invoice_date"))}
+    terms = {
+        "description": string(pl.col("terms_description")),
+        "id": string(pl.col("terms_id")),
+        "net_days": integer(pl.col("net_days")),
+    }
+    return object_of(
+        {
+            "buyer": embedded(pl.col("buyer")),
+            "currency": string(currency),
+            "dates": object_of(dates),
+            "kind": string(pl.col("kind")),
+            "lines": pl.col("lines").fill_null("[]"),
+            "net": _money(pl.col("net"), currency),
+            "purchase_order": string(pl.col("purchase_order")),
+            "seller": embedded(pl.col("seller")),
+            "tax": _tax(),
+            "tax_total": _money(pl.col("tax"), currency),
+            "terms": object_of(terms),
+            "total": _money(pl.col("total"), currency),
+        }
+    )
+
+
+def _tax() -> pl.Expr:
+    """One entry per rate, which is one per document while a customer has one decision."""
+    row = object_of(
+        {
+            "amount": _money(pl.col("tax"), pl.col("currency")),
+            "base": _money(pl.col("net"), pl.col("currency")),
+            "name": string(pl.col("tax_name")),
+            "rate": string(pl.col("tax_rate")),
+            "reason": string(pl.col("tax_reason")),
+            "treatment": string(pl.col("tax_treatment")),
+        }
+    )
+    return pl.when(pl.col("tax").is_null()).then(pl.lit("[]")).otherwise(array_of(row))
+
+
+def _buyers(customers: pl.DataFrame) -> pl.DataFrame:
+    buyer = {
+        "address": embedded(pl.col("address")),
+        "id": string(pl.col("customer_id")),
+        "name": string(pl.col("name")),
+    }
+    return customers.select("customer_id", buyer=object_of(buyer))
+
+
+def _sellers(entities: pl.DataFrame) -> pl.DataFrame:
+    seller = {
+        "address": embedded(pl.col("address")),
+        "bank": embedded(pl.col("bank")),
+        "id": string(pl.col("entity_id")),
+        "legal_name": string(pl.col("legal_name")),
+        "tax_ids": embedded(pl.col("tax_ids")),
+    }
+    return entities.select("entity_id", seller=object_of(seller))
+
+
+def _line_arrays(draft_lines: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
+    """One row per draft: draft_id, lines (JSON array in the order of line_no)."""
+    units = meters.select("meter_id", "meter_version", "unit")
+    return (
+        draft_lines.join(units, on=["meter_id", "meter_version"], how="left")
+        .select("draft_id", "line_no", line=_line())
+        .sort("draft_id", "line_no")
+        .group_by("draft_id", maintain_order=True)
+        .agg(lines=array_over_rows(pl.col("line")))
+    )
+
+
+def _line() -> pl.Expr:
+    return object_of(
+        {
+            "amount": _money(pl.col("amount"), pl.col("currency")),
+            "component": string(pl.col("component")),
+            "contract": string(pl.col("contract_id")),
+            "correction": _correction(),
+            "description": string(pl.col("item_description")),
+            "determinant": string(pl.col("determinant_id")),
+            "dimensions": embedded(pl.col("dimensions")),
+            "item": string(pl.col("item_id")),
+            "line_key": string(pl.col("line_key")),
+            "line_no": integer(pl.col("line_no")),
+            "meter": _meter(),
+            "price": embedded(pl.col("price")),
+            "quantity": string(pl.col("quantity")),
+            "service": _service(),
+            "steps": pl.col("steps").fill_null("[]"),
+            "unrounded": string(pl.col("amount_unrounded")),
+        }
+    )
+
+
+def _correction() -> pl.Expr:
+    correction = object_of(
+        {
+            "already_billed": _money(pl.col("already_billed"), pl.col("currency")),
+            "desired": _money(pl.col("desired_amount"), pl.col("currency")),
+            "original_number": string(pl.col("original_number")),
+        }
+    )
+    return pl.when("is_correction").then(correction).otherwise(pl.lit("null"))
+
+
+def _meter() -> pl.Expr:
+    meter = object_of(
+        {
+            "id": string(pl.col("meter_id")),
+            "unit": string(pl.col("unit")),
+            "version": integer(pl.col("meter_version")),
+        }
+    )
+    return pl.when(pl.col("meter_id").is_null()).then(pl.lit("null")).otherwise(meter)
+
+
+def _service() -> pl.Expr:
+    """The window: local dates with an exclusive end, their zone, and the UTC instants."""
+    return object_of(
+        {
+            "end": day(pl.col("window_end_on")),
+            "end_at": instant(pl.col("window_end")),
+            "start": day(pl.col("window_start_on")),
+            "start_at": instant(pl.col("window_start")),
+            "zone": string(pl.col("zone")),
+        }
+    )
+
+
+def _money(amount: pl.Expr, currency: pl.Expr) -> pl.Expr:
+    """A JSON string with the currency's places; the amount is rounded to them already."""
+    places = currency.replace_strict(dict(PLACES), return_dtype=pl.Int64)
+    # The text always has 18 places; without any places the point goes too.
+    surplus = _SCALE - places + (places == 0).cast(pl.Int64)
+    return string(amount.cast(pl.Decimal(38, _SCALE)).cast(pl.String).str.head(-surplus))

@@ -1,0 +1,137 @@
+"""Lines to bill, gathered into documents nobody has approved yet."""
+
+import polars as pl
+
+from meterhouse.canonical_columns import array_of, day, short_sha256, string
+from meterhouse.money import AMOUNT, rounded
+
+_GROUP = ("payer_id", "entity_id", "currency", "terms_id", "contract_id")
+_DRAFT_ID = ("payer_id", "entity_id", "currency", "terms_id", "boundary_on", "contract_id")
+_ORDER = ("contract_id", "item_id", "window_start_on", "is_correction", "line_key")
+
+COLUMNS = (
+    *("draft_id", "kind", "entity_id", "customer_id", "contract_id", "currency", "terms_id"),
+    *("boundary_on", "invoice_date", "due_date", "net", "tax", "total", "line_count"),
+    *("tax_treatment", "tax_rate", "tax_name", "tax_reason", "purchase_order"),
+    *("terms_description", "net_days", "is_blocked", "blocked_reason"),
+)
+
+
+def drafts(
+    lines: pl.DataFrame,
+    customers: pl.DataFrame,
+    entities: pl.DataFrame,
+    terms: pl.DataFrame,
+    series: pl.DataFrame,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """One row per document, and the lines with `draft_id` and `line_no` from 1 in each."""
+    draft_lines = _numbered(_with_draft_id(_gathered(lines)))
+    totals = _totals(draft_lines)
+    dated = _dated(totals, terms, series)
+    decided = _blocked(_taxed(dated, customers), customers, entities)
+    return decided.select(COLUMNS).sort("draft_id"), draft_lines
+
+
+def _gathered(lines: pl.DataFrame) -> pl.DataFrame:
+    """Corrections ride on the newest regular document of their contract, if the run makes one."""
+    regular = (
+        lines.filter(~pl.col("is_correction"))
+        .group_by(_GROUP)
+        .agg(regular_on=pl.col("boundary_on").max())
+    )
+    moved = pl.when("is_correction").then(pl.coalesce("regular_on", "boundary_on"))
+    return (
+        lines.join(regular, on=_GROUP, how="left", nulls_equal=True)
+        .with_columns(boundary_on=moved.otherwise("boundary_on"))
+        .drop("regular_on")
+    )
+
+
+def _with_draft_id(lines: pl.DataFrame) -> pl.DataFrame:
+    keys = lines.select(_DRAFT_ID).unique()
+    parts = [day(pl.col(c)) if c == "boundary_on" else string(pl.col(c)) for c in _DRAFT_ID]
+    texts = keys.select(draft_id=array_of(*parts)).to_series()
+    return lines.join(
+        keys.with_columns(short_sha256(texts)), on=_DRAFT_ID, how="left", nulls_equal=True
+    )
+
+
+def _numbered(lines: pl.DataFrame) -> pl.DataFrame:
+    number = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("draft_id")
+    return lines.sort("draft_id", *_ORDER).with_columns(line_no=number)
+
+
+def _totals(draft_lines: pl.DataFrame) -> pl.DataFrame:
+    kept = [column for column in _DRAFT_ID if column != "payer_id"]
+    newest = pl.col("purchase_order").sort_by("window_start_on", "line_no").last()
+    return draft_lines.group_by("draft_id", *kept, customer_id="payer_id").agg(
+        net=pl.col("amount").sum(),
+        line_count=pl.len().cast(pl.Int64),
+        purchase_order=newest,
+    )
+
+
+def _dated(totals: pl.DataFrame, terms: pl.DataFrame, series: pl.DataFrame) -> pl.DataFrame:
+    """Never before the last date of the series, because numbers rise with dates."""
+    kind = pl.when(pl.col("net") >= 0).then(pl.lit("invoice")).otherwise(pl.lit("credit_note"))
+    known_terms = terms.select("terms_id", "net_days", terms_description="description")
+    last = series.group_by("entity_id", "kind").agg(pl.col("last_invoice_date").max())
+    return (
+        totals.with_columns(kind=kind)
+        .join(last, on=["entity_id", "kind"], how="left")
+        .join(known_terms, on="terms_id", how="left")
+        .with_columns(invoice_date=pl.max_horizontal("boundary_on", "last_invoice_date"))
+        .with_columns(due_date=pl.col("invoice_date") + pl.duration(days="net_days"))
+    )
+
+
+def _taxed(dated: pl.DataFrame, customers: pl.DataFrame) -> pl.DataFrame:
+    """Tax on the sum of the lines at the payer's one rate; without a decision it is null, not 0."""
+    decision = ("customer_id", "tax_treatment", "tax_rate", "tax_name", "tax_reason")
+    rate = pl.col("tax_rate").cast(AMOUNT)
+    zero = pl.lit(0).cast(AMOUNT)
+    tax = (
+        pl.when(pl.col("tax_treatment") == "taxed")
+        .then(rounded(pl.col("net") * rate, pl.col("currency")))
+        .when(pl.col("tax_treatment").is_not_null())
+        .then(zero)
+        .otherwise(pl.lit(None, AMOUNT))
+    )
+    return (
+        dated.join(customers.select(decision), on="customer_id", how="left")
+        .with_columns(tax=tax.cast(AMOUNT))
+        .with_columns(total=pl.col("net") + pl.col("tax"))
+    )
+
+
+def _blocked(taxed: pl.DataFrame, customers: pl.DataFrame, entities: pl.DataFrame) -> pl.DataFrame:
+    """Every fault that keeps a draft from being issued, one sentence each, joined by a space."""
+    customer, terms, entity = pl.col("customer_id"), pl.col("terms_id"), pl.col("entity_id")
+    is_known = customer.is_in(customers["customer_id"].implode())
+    faults = {
+        "No customer {} is in the book; add it, then run again.": (customer, ~is_known),
+        "Customer {} has no tax decision; add `tax` to it, then run again.": (
+            customer,
+            is_known & pl.col("tax_treatment").is_null(),
+        ),
+        "Customer {} is taxed but has no rate; add `tax.rate` to it, then run again.": (
+            customer,
+            (pl.col("tax_treatment") == "taxed") & pl.col("tax_rate").is_null(),
+        ),
+        "No payment terms {} are in the book; add them, then run again.": (
+            terms,
+            pl.col("net_days").is_null(),
+        ),
+        "No entity {} is in the book; add it, then run again.": (
+            entity,
+            ~entity.is_in(entities["entity_id"].implode()),
+        ),
+    }
+    sentences = [
+        pl.when(holds.fill_null(False)).then(pl.format(text, named.fill_null("(none)")))
+        for text, (named, holds) in faults.items()
+    ]
+    reason = pl.concat_str(sentences, separator=" ", ignore_nulls=True)
+    return taxed.with_columns(
+        blocked_reason=pl.when(reason != "").then(reason), is_blocked=reason != ""
+    )

@@ -1,0 +1,405 @@
+"""The one door to the facts: a DuckLake of immutable Parquet files that we write ourselves.
+
+A commit takes the write lock, opens one catalog transaction, takes its number, writes each
+Parquet file under a temporary name, fsyncs it, hashes it, renames it to a name that holds its
+number and hash, registers it and commits. Killed anywhere, it leaves at most files that nothing
+names; the same commit run again writes the same names.
+"""
+
+import hashlib
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import duckdb
+
+from meterhouse.duck import connect, identifier, literal
+from meterhouse.errors import Busy, Corrupt, UsageError
+from meterhouse.failpoints import failpoint
+from meterhouse.locks import FileLock
+from meterhouse.schema import FACTS, PROPERTY_PREFIX, TAIL
+from meterhouse.settings import Settings
+
+T = TypeVar("T")
+
+# Inlined in the catalog: counters are the one table that is updated, and the list of files
+# cannot be a file of its own list.
+INLINED = ("control.counters", "facts.files")
+INLINE_ROWS = 1_000_000
+TEMPORARY = ".tmp-"
+ATTEMPTS = 5
+
+
+class Pin(NamedTuple):
+    """What a reader may see: the last input commit and the catalog snapshot that holds it."""
+
+    batch_seq: int
+    snapshot: int
+
+
+@dataclass
+class Commit:
+    """One open transaction; `batch_seq` is its number, or the last number if it takes none."""
+
+    lake: "Lake"
+    db: duckdb.DuckDBPyConnection
+    batch_seq: int
+    written: dict[str, int] = field(default_factory=dict)
+
+    def append(self, table: str, select: str, parameters: Sequence[Any] = ()) -> int:
+        """Append the rows of a SELECT to `facts.<table>`; returns their number.
+
+        The SELECT gives the table's columns by name, in any order, without `batch_seq`, `row_no`
+        and `row_hash` (given ones of the last two are kept); missing ones become null.
+        """
+        staged = f"staged_{table}"
+        self.db.execute(
+            f"create or replace temp table {staged} as select * from ({select})", parameters
+        )
+        rows = self._numbered(table, staged)
+        if rows:
+            for partition in self._partitions(table, staged):
+                self._write(table, staged, partition)
+        self.db.execute(f"drop table {staged}")
+        self.written[table] = self.written.get(table, 0) + rows
+        return rows
+
+    def next_number(self, counter: str, count: int = 1) -> int:
+        """Take `count` numbers of a series; returns the first. Gapless: they roll back with us."""
+        current = self.db.execute(
+            "select value from lake.control.counters where name = ?", [counter]
+        ).fetchone()
+        first = (int(current[0]) if current else 0) + 1
+        if current is None:
+            self.db.execute(
+                "insert into lake.control.counters values (?, ?)", [counter, first + count - 1]
+            )
+        else:
+            self.db.execute(
+                "update lake.control.counters set value = ? where name = ?",
+                [first + count - 1, counter],
+            )
+        return first
+
+    def add_property_column(self, name: str, column_type: str) -> None:
+        """Add a typed property column to the usage events, if it is not there."""
+        if name not in self.lake.columns(self.db, "usage_events"):
+            self.db.execute(
+                f"alter table lake.facts.usage_events add column {identifier(name)} {column_type}"
+            )
+
+    def _numbered(self, table: str, staged: str) -> int:
+        given = {row[0] for row in self.db.execute(f"describe {staged}").fetchall()}
+        if "row_no" not in given:
+            self.db.execute(
+                f"create or replace temp table {staged} as "
+                f"select *, row_number() over () as row_no from {staged}"
+            )
+        rows = self.db.execute(f"select count(*) from {staged}").fetchone()
+        return int(rows[0]) if rows else 0
+
+    def _partitions(self, table: str, staged: str) -> list[str | None]:
+        if table != "usage_events":
+            return [None]
+        days = self.db.execute(f"select distinct event_day from {staged} order by 1").fetchall()
+        return [day.isoformat() for (day,) in days]
+
+    def _write(self, table: str, staged: str, day: str | None) -> None:
+        folder = self.lake.settings.data / "facts" / table
+        if day is not None:
+            folder = folder / f"event_day={day}"
+        _make_folder(folder, self.lake.settings.data)
+        number = self.written.get(table, 0)
+        temporary = folder / f"{TEMPORARY}{self.batch_seq:010d}-{number}-{uuid.uuid4().hex[:8]}"
+        rows = self._copy(table, staged, day, temporary)
+        failpoint("commit.write")
+        _fsync(temporary)
+        failpoint("commit.fsync")
+        digest = file_sha256(temporary)
+        failpoint("commit.hash")
+        final = folder / f"{self.batch_seq:010d}-{digest[:16]}.parquet"
+        os.replace(temporary, final)
+        _fsync(folder)
+        failpoint("commit.rename")
+        self._register(table, final, digest, rows)
+        failpoint("commit.register")
+
+    def _copy(self, table: str, staged: str, day: str | None, target: Path) -> int:
+        columns = self.lake.columns(self.db, table)
+        given = {row[0] for row in self.db.execute(f"describe {staged}").fetchall()}
+        wanted = []
+        for name, column_type in columns.items():
+            if name == "batch_seq":
+                source = str(int(self.batch_seq))
+            elif name == "row_hash" and name not in given:
+                source = f"sha256(to_json({staged})::varchar)"
+            else:
+                source = identifier(name) if name in given else "null"
+            wanted.append(f"cast({source} as {column_type}) as {identifier(name)}")
+        where = "" if day is None else f"where event_day = date {literal(day)}"
+        order = "row_no" if day is None else "customer_id, event_type, occurred_at, row_no"
+        select = f"select {', '.join(wanted)} from {staged} {where} order by {order}"
+        copied = self.db.execute(
+            f"copy ({select}) to {literal(str(target))} (format parquet, compression zstd)"
+        ).fetchone()
+        return int(copied[0]) if copied else 0
+
+    def _register(self, table: str, path: Path, digest: str, rows: int) -> None:
+        relative = path.relative_to(self.lake.settings.data).as_posix()
+        self.db.execute(
+            "call ducklake_add_data_files('lake', ?, ?, schema => 'facts', "
+            "hive_partitioning => true)",
+            [table, str(path)],
+        )
+        self.db.execute(
+            "insert into lake.facts.files values (?, ?, ?, ?, ?, ?, ?, ?)",
+            [table, relative, digest, rows, path.stat().st_size, self.batch_seq, 1, digest],
+        )
+
+
+class Lake:
+    """The facts of one home."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.write_lock = FileLock(
+            settings.home / "locks" / "write.lock", "write", settings.lock_wait_seconds
+        )
+        self.run_lock = FileLock(
+            settings.home / "locks" / "run.lock", "run", settings.lock_wait_seconds
+        )
+
+    def create(self) -> bool:
+        """Make the catalog and its tables; False if they were there already."""
+        with self.write_lock.held():
+            self.settings.catalog.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(self.settings.data, self.settings.home)
+            with connect(self.settings) as db:
+                self._attach(db)
+                if _has_counters(db):
+                    return False
+                _create_tables(db)
+        return True
+
+    @contextmanager
+    def session(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that may commit; temp tables staged on it can be appended."""
+        with connect(self.settings) as db:
+            self._attach(db)
+            yield db
+
+    @contextmanager
+    def reading(self, known_at: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-only connection whose `facts.*` views end at `known_at` (default: all)."""
+        with connect(self.settings) as db:
+            self.attach_pinned(db, self.head())
+            views(db, known_at)
+            yield db
+
+    def head(self) -> Pin:
+        """The newest input commit and snapshot."""
+        with connect(self.settings) as db:
+            self._attach(db, "read_only")
+            return _head(db)
+
+    def attach_pinned(self, db: duckdb.DuckDBPyConnection, pin: Pin) -> None:
+        """Attach the facts as `lake`, read-only, as they were at the pin."""
+        self._attach(db, f"read_only, snapshot_version {int(pin.snapshot)}")
+
+    def attach_options(self, pin: Pin) -> dict[str, str]:
+        """The same attachment in words, for the dbt profile."""
+        return {
+            "METERHOUSE_LAKE": f"ducklake:sqlite:{self.settings.catalog}",
+            "METERHOUSE_LAKE_DATA": f"{self.settings.data}/",
+            "METERHOUSE_LAKE_SNAPSHOT": str(pin.snapshot),
+        }
+
+    def commit(
+        self,
+        db: duckdb.DuckDBPyConnection,
+        write: Callable[[Commit], T],
+        *,
+        takes_number: bool = True,
+    ) -> T:
+        """Run `write` in one transaction; a loser of a conflict takes new numbers and repeats."""
+        with self.write_lock.held():
+            for attempt in range(1, ATTEMPTS + 1):
+                try:
+                    return self._commit_once(db, write, takes_number)
+                except duckdb.TransactionException as error:
+                    db.execute("rollback")
+                    if attempt == ATTEMPTS:
+                        raise Busy("catalog", attempt, "other writers") from error
+                    time.sleep(0.05 * attempt)
+                except BaseException:
+                    _roll_back(db)
+                    raise
+        raise AssertionError("unreachable")
+
+    def _commit_once(
+        self, db: duckdb.DuckDBPyConnection, write: Callable[[Commit], T], takes_number: bool
+    ) -> T:
+        failpoint("commit.begin")
+        db.execute("begin")
+        commit = Commit(self, db, 0)
+        if takes_number:
+            commit.batch_seq = commit.next_number("batch_seq")
+        else:
+            commit.batch_seq = _head(db).batch_seq
+        failpoint("commit.counter")
+        result = write(commit)
+        failpoint("commit.cursor")
+        failpoint("commit.before")
+        db.execute("commit")
+        failpoint("commit.after")
+        return result
+
+    def columns(self, db: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+        """Name to type of a facts table, property columns included."""
+        rows = db.execute(
+            "select column_name, data_type from duckdb_columns() where database_name = 'lake' "
+            "and schema_name = 'facts' and table_name = ? order by column_index",
+            [table],
+        ).fetchall()
+        return dict(rows)
+
+    def verify(
+        self, db: duckdb.DuckDBPyConnection, tables: Sequence[str], since: int = 0
+    ) -> list[Corrupt]:
+        """Compare every registered file of `tables` above batch `since` with its SHA-256."""
+        rows = db.execute(
+            "select path, sha256 from lake.facts.files "
+            "where list_contains(?, table_name) and batch_seq > ? order by path",
+            [list(tables), since],
+        ).fetchall()
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            found = pool.map(self._compare, rows)
+            return [fault for fault in found if fault is not None]
+
+    def _compare(self, registered: tuple[str, str]) -> Corrupt | None:
+        path, digest = registered
+        full = self.settings.data / path
+        if not full.is_file():
+            return Corrupt(path, "it is registered but not there")
+        actual = file_sha256(full)
+        if actual == digest:
+            return None
+        return Corrupt(path, f"its SHA-256 is {actual[:16]}…, registered was {digest[:16]}…")
+
+    def sweep(self, age_hours: int | None = None) -> list[str]:
+        """Delete files older than the age that no commit registered; returns their paths."""
+        hours = self.settings.file.orphan_age_hours if age_hours is None else age_hours
+        limit = time.time() - hours * 3600
+        with self.write_lock.held(), connect(self.settings) as db:
+            self._attach(db, "read_only")
+            known = {r[0] for r in db.execute("select path from lake.facts.files").fetchall()}
+        removed = []
+        for path in sorted((self.settings.data / "facts").rglob("*")):
+            relative = path.relative_to(self.settings.data).as_posix()
+            if path.is_file() and relative not in known and path.stat().st_mtime <= limit:
+                path.unlink()
+                removed.append(relative)
+        return removed
+
+    def _attach(self, db: duckdb.DuckDBPyConnection, options: str = "") -> None:
+        if "read_only" in options and not self.settings.catalog.is_file():
+            raise UsageError(
+                f"The lake of {self.settings.home} is not there: {self.settings.catalog} is "
+                "missing. Run `meterhouse init` to make an empty one."
+            )
+        extra = f", {options}" if options else ", data_inlining_row_limit 0"
+        db.execute(
+            f"attach {literal(f'ducklake:sqlite:{self.settings.catalog}')} as lake "
+            f"(data_path {literal(f'{self.settings.data}/')}, override_data_path true, "
+            f"meta_journal_mode 'WAL', meta_busy_timeout 10000{extra})"
+        )
+
+
+def views(db: duckdb.DuckDBPyConnection, known_at: int | None) -> None:
+    """Views `facts.*` over the attached lake that end at batch `known_at`."""
+    db.execute("create schema if not exists facts")
+    limit = "" if known_at is None else f" where batch_seq <= {int(known_at)}"
+    for table in FACTS:
+        db.execute(f"create or replace view facts.{table} as from lake.facts.{table}{limit}")
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _has_counters(db: duckdb.DuckDBPyConnection) -> bool:
+    made = db.execute(
+        "select 1 from duckdb_tables() where database_name = 'lake' "
+        "and schema_name = 'control' and table_name = 'counters'"
+    ).fetchone()
+    return bool(made and db.execute("select 1 from lake.control.counters").fetchone())
+
+
+def _create_tables(db: duckdb.DuckDBPyConnection) -> None:
+    # Options cannot be set inside the transaction that makes their table, so the first counter
+    # comes last: without it the next call makes whatever is missing.
+    db.execute("begin")
+    db.execute("create schema if not exists lake.control")
+    db.execute("create schema if not exists lake.facts")
+    db.execute("create table if not exists lake.control.counters (name varchar, value bigint)")
+    for table, columns in FACTS.items():
+        listed = ", ".join(f"{name} {kind}" for name, kind in {**columns, **TAIL}.items())
+        db.execute(f"create table if not exists lake.facts.{table} ({listed})")
+    db.execute("alter table lake.facts.usage_events set partitioned by (event_day)")
+    db.execute("commit")
+    for name in INLINED:
+        schema, table = name.split(".")
+        db.execute(
+            f"call lake.set_option('data_inlining_row_limit', {INLINE_ROWS}, "
+            f"schema => '{schema}', table_name => '{table}')"
+        )
+    db.execute("insert into lake.control.counters values ('batch_seq', 0)")
+
+
+def _head(db: duckdb.DuckDBPyConnection) -> Pin:
+    row = db.execute(
+        "select (select value from lake.control.counters where name = 'batch_seq'), "
+        "(select max(snapshot_id) from ducklake_snapshots('lake'))"
+    ).fetchone()
+    if row is None or row[0] is None:
+        raise UsageError("The lake has no counters; run `meterhouse init`.")
+    return Pin(int(row[0]), int(row[1]))
+
+
+def _roll_back(db: duckdb.DuckDBPyConnection) -> None:
+    try:
+        db.execute("rollback")
+    except duckdb.Error:
+        return  # There was no transaction left to end.
+
+
+def _make_folder(folder: Path, root: Path) -> None:
+    """Make a folder and make its name durable, from `root` down."""
+    missing = []
+    while not folder.is_dir() and folder != root.parent:
+        missing.append(folder)
+        folder = folder.parent
+    for path in reversed(missing):
+        path.mkdir(exist_ok=True)
+        _fsync(path.parent)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def property_columns(columns: dict[str, str]) -> dict[str, str]:
+    """The typed property columns among the columns of the usage events."""
+    return {name: kind for name, kind in columns.items() if name.startswith(PROPERTY_PREFIX)}

@@ -1,0 +1,61 @@
+"""The chart of accounts and the posting rules, as data."""
+
+from typing import NamedTuple
+
+import polars as pl
+
+
+class Account(NamedTuple):
+    """An account: its key, what it is, and the side on which it grows."""
+
+    account: str
+    type: str
+    normal_side: str
+
+
+class Rule(NamedTuple):
+    """Which account a leg of an event moves, and on which side when its amount is positive."""
+
+    event: str
+    leg: str
+    account: str
+    side: str
+
+
+ACCOUNTS = (
+    Account("accounts_receivable", "asset", "debit"),
+    Account("unbilled_receivable", "asset", "debit"),
+    Account("deferred_revenue", "liability", "credit"),
+    Account("tax_payable", "liability", "credit"),
+    Account("revenue", "income", "credit"),
+)
+
+DOCUMENT_ISSUED = "document.issued"
+REVENUE_RECOGNISED = "revenue.recognised"
+USAGE_ACCRUED = "usage.accrued"
+ACCRUAL_CLEARED = "usage.accrual_cleared"
+
+RULES = (
+    Rule(DOCUMENT_ISSUED, "total", "accounts_receivable", "debit"),
+    Rule(DOCUMENT_ISSUED, "accrued", "unbilled_receivable", "credit"),
+    Rule(DOCUMENT_ISSUED, "earned", "revenue", "credit"),
+    Rule(DOCUMENT_ISSUED, "advance", "deferred_revenue", "credit"),
+    Rule(DOCUMENT_ISSUED, "tax", "tax_payable", "credit"),
+    Rule(REVENUE_RECOGNISED, "deferred", "deferred_revenue", "debit"),
+    Rule(REVENUE_RECOGNISED, "earned", "revenue", "credit"),
+    Rule(USAGE_ACCRUED, "accrued", "unbilled_receivable", "debit"),
+    Rule(USAGE_ACCRUED, "earned", "revenue", "credit"),
+    Rule(ACCRUAL_CLEARED, "earned", "revenue", "debit"),
+    Rule(ACCRUAL_CLEARED, "accrued", "unbilled_receivable", "credit"),
+)
+
+
+def accounts() -> pl.DataFrame:
+    """One row per account: account, type, normal_side."""
+    return pl.DataFrame(ACCOUNTS, schema=list(Account._fields), orient="row")
+
+
+def rules() -> pl.DataFrame:
+    """One row per posting rule: event, leg, account, side, place (its order in an entry)."""
+    table = pl.DataFrame(RULES, schema=list(Rule._fields), orient="row")
+    return table.with_row_index("place")

@@ -1,0 +1,69 @@
+"""The entry that issuing a document posts."""
+
+import polars as pl
+
+from meterhouse.canonical_columns import array_of, string
+from meterhouse.ledger.accounts import DOCUMENT_ISSUED
+from meterhouse.ledger.journal import journal, legs, unbalanced
+from meterhouse.money import AMOUNT
+
+__all__ = ["entries", "unbalanced"]
+
+# After the last line of any document.
+_LAST = 2**31
+
+
+def entries(
+    documents: pl.DataFrame, lines: pl.DataFrame, accrued: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """One balanced entry per issued document, and its lines.
+
+    Documents: document_id, entity_id, customer_id, contract_id, currency, invoice_date, tax, total
+    and, if it differs from the invoice date, posting_date. Lines: document_id, line_no, line_key,
+    contract_id, item_id, timing, is_correction, amount, window_start_on, window_end_on. Accrued:
+    line_key and the accrued amount still open, which a first line in arrears clears.
+    """
+    heads = _heads(documents)
+    earned, advance = _lines(lines, accrued, heads)
+    about_nothing = {"line_key": pl.lit(None, pl.String), "item_id": pl.lit(None, pl.String)}
+    total = legs(
+        heads, leg=pl.lit("total"), amount=pl.col("total"), line_no=pl.lit(0), **about_nothing
+    )
+    tax = legs(
+        heads, leg=pl.lit("tax"), amount=pl.col("tax"), line_no=pl.lit(_LAST), **about_nothing
+    )
+    cleared = legs(earned, leg=pl.lit("accrued"), amount=pl.col("open"))
+    revenue = legs(earned, leg=pl.lit("earned"), amount=pl.col("amount") - pl.col("open"))
+    deferred = legs(advance, leg=pl.lit("advance"))
+    return journal([total, cleared, revenue, deferred, tax])
+
+
+def _heads(documents: pl.DataFrame) -> pl.DataFrame:
+    posted = "posting_date" if "posting_date" in documents.columns else "invoice_date"
+    cause = array_of(string(pl.lit(DOCUMENT_ISSUED)), string(pl.col("document_id")))
+    return documents.with_columns(
+        cause=cause,
+        event=pl.lit(DOCUMENT_ISSUED),
+        event_date=pl.col("invoice_date"),
+        posting_date=pl.col(posted),
+    )
+
+
+def _lines(
+    lines: pl.DataFrame, accrued: pl.DataFrame, heads: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Lines in arrears with the accrual they clear (`open`), and lines in advance."""
+    head = ("cause", "event", "entity_id", "event_date", "posting_date", "currency", "customer_id")
+    own = lines.select(
+        *("document_id", "line_no", "line_key", "contract_id", "item_id", "timing"),
+        *("is_correction", "amount", "window_start_on", "window_end_on"),
+    )
+    named = own.join(heads.select("document_id", *head), on="document_id", how="inner")
+    is_advance = pl.col("timing") == "advance"
+    cleared = pl.when("is_correction").then(0).otherwise(pl.col("accrued").fill_null(0))
+    earned = (
+        named.filter(~is_advance)
+        .join(accrued.select("line_key", "accrued"), on="line_key", how="left")
+        .with_columns(open=cleared.cast(AMOUNT))
+    )
+    return earned, named.filter(is_advance)

@@ -1,0 +1,44 @@
+"""Per-unit pricing: all units cost the same; a price may be written for a power of ten of them."""
+
+from collections.abc import Mapping
+from decimal import Decimal, localcontext
+from typing import Any
+
+import polars as pl
+
+from meterhouse.pricing.steps import EXACT, RATED, ZERO, billable, number, step, text
+
+PRICE = pl.Struct({"unit_amount": pl.String, "per": pl.String})
+
+
+def charge(quantity: Decimal, price: Mapping[str, Any]) -> Decimal:
+    """The unrounded charge. Slow and obvious: tests hold `rate` to it."""
+    with localcontext(EXACT):
+        return max(quantity, ZERO) * (Decimal(price["unit_amount"]) / Decimal(price["per"]))
+
+
+def rate(windows: pl.DataFrame) -> pl.DataFrame:
+    """One row per window: window_id, amount_unrounded and steps."""
+    # The door lets at most 12 decimals through after dividing by `per`, so the quotient is exact.
+    unit = number("unit_amount") / number("per")
+    return (
+        windows.with_columns(pl.col("price").str.json_decode(PRICE).alias("parsed"))
+        .select("window_id", quantity=billable(), parsed="parsed")
+        .unnest("parsed")
+        .with_columns(unit=unit)
+        .with_columns(amount_unrounded=pl.col("quantity") * pl.col("unit"))
+        .with_columns(
+            steps=pl.format(
+                "[{}]",
+                step(
+                    "unit",
+                    amount=text(pl.col("amount_unrounded")),
+                    from_=pl.lit("0"),
+                    quantity=text(pl.col("quantity")),
+                    to=pl.lit(None, dtype=pl.String),
+                    unit_amount=text(pl.col("unit")),
+                ),
+            )
+        )
+        .select(RATED)
+    )

@@ -1,0 +1,66 @@
+"""Rating: from windows with quantities to amounts, one pass of columns for each price model."""
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+
+import polars as pl
+
+from meterhouse.errors import UsageError
+from meterhouse.money import AMOUNT, QUANTITY, rounded
+from meterhouse.pricing import flat, graduated, per_unit
+from meterhouse.pricing.steps import RATED
+
+MODELS: Mapping[str, Callable[[pl.DataFrame], pl.DataFrame]] = MappingProxyType(
+    {"flat": flat.rate, "graduated": graduated.rate, "per_unit": per_unit.rate}
+)
+_NOTHING = pl.DataFrame(
+    schema=pl.Schema({"window_id": pl.String(), "amount_unrounded": AMOUNT, "steps": pl.String()})
+)
+
+
+def rate_windows(windows: pl.DataFrame) -> pl.DataFrame:
+    """One row per window: its quantity, amount (unrounded, and rounded to the currency) and steps.
+
+    `windows` has the columns of charge_windows and `quantity` (of a fee its fixed quantity).
+    """
+    _refuse_unknown_models(windows)
+    _refuse_missing(windows, "quantity")
+    parts = [
+        rate(windows.filter(pl.col("price_model") == model)).select(RATED)
+        for model, rate in MODELS.items()
+    ]
+    amounts = pl.concat([_NOTHING, *parts])
+    result = windows.select("window_id", "currency", pl.col("quantity").cast(QUANTITY)).join(
+        amounts, on="window_id", how="left", validate="1:1"
+    )
+    _refuse_missing(result, "amount_unrounded")
+    return result.select(
+        "window_id",
+        "quantity",
+        "amount_unrounded",
+        amount=rounded(pl.col("amount_unrounded"), pl.col("currency")),
+        steps="steps",
+    ).sort("window_id")
+
+
+def _refuse_unknown_models(windows: pl.DataFrame) -> None:
+    unknown = windows.filter(~pl.col("price_model").is_in(list(MODELS)))
+    if unknown.is_empty():
+        return
+    model = unknown["price_model"][0]
+    nearest = get_close_matches(model, MODELS, n=1, cutoff=0.4)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(MODELS)}."
+    raise UsageError(
+        f"Price model {model!r} of {unknown.height} windows is not known; {hint} Nothing was rated."
+    )
+
+
+def _refuse_missing(windows: pl.DataFrame, column: str) -> None:
+    missing = windows.filter(pl.col(column).is_null())
+    if missing.height:
+        raise UsageError(
+            f"{missing.height} windows have no {column}, the first is {missing['window_id'][0]!r}. "
+            "Nothing was rated. Every window needs a quantity (0 if nothing was used) "
+            "and a complete price."
+        )

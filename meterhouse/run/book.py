@@ -1,0 +1,130 @@
+"""The book as tables: the newest version of each document, flattened by SQL.
+
+`flatten` makes schema `book` on any connection that has the view `facts.book_versions`.
+"""
+
+import duckdb
+
+ALWAYS = "date '0001-01-01'"
+FOREVER = "date '9999-12-31'"
+
+SLOTS = f"""
+create or replace temp table book_slots as
+with newest as (
+    select *, coalesce(valid_from, {ALWAYS}) as slot_from
+    from facts.book_versions
+    qualify row_number() over (
+        partition by kind, doc_id, valid_from order by batch_seq desc, row_no desc
+    ) = 1
+)
+select
+    kind, doc_id, slot_from, content::json as content, batch_seq as version_seq,
+    coalesce(lead(slot_from) over (partition by kind, doc_id order by slot_from), {FOREVER})
+        as slot_to
+from newest
+"""
+
+TABLES = {
+    # One row per business entity of the seller.
+    "entities": """
+        select
+            doc_id as entity_id, content->>'$.legal_name' as legal_name,
+            (content->'$.address')::varchar as address,
+            (content->'$.tax_ids')::varchar as tax_ids,
+            nullif((content->'$.bank')::varchar, 'null') as bank,
+            content->>'$.base_currency' as base_currency, content->>'$.zone' as zone,
+            content->>'$.approval' as approval, content->>'$.number_format' as number_format
+        from latest where kind = 'entity'""",
+    # One row per terms of payment.
+    "terms": """
+        select doc_id as terms_id, content->>'$.description' as description,
+            (content->>'$.net_days')::bigint as net_days
+        from latest where kind = 'payment_terms'""",
+    # One row per customer.
+    "customers": """
+        select
+            doc_id as customer_id, content->>'$.name' as name,
+            content->>'$.external_id' as external_id,
+            nullif((content->'$.address')::varchar, 'null') as address,
+            content->>'$.tax.treatment' as tax_treatment, content->>'$.tax.rate' as tax_rate,
+            content->>'$.tax.name' as tax_name, content->>'$.tax.reason' as tax_reason,
+            content->>'$.usage_without_contract' as usage_without_contract
+        from latest where kind = 'customer'""",
+    # One row per name under which events may speak of a customer, with the days it holds.
+    "subjects": f"""
+        select doc_id as subject, doc_id as customer_id, {ALWAYS} as from_on, {FOREVER} as until_on
+        from latest where kind = 'customer'
+        union
+        select content->>'$.external_id', doc_id, {ALWAYS}, {FOREVER}
+        from latest where kind = 'customer' and (content->>'$.external_id') is not null
+        union
+        select
+            alias->>'$.value', doc_id, coalesce((alias->>'$.from')::date, {ALWAYS}),
+            coalesce((alias->>'$.until')::date, {FOREVER})
+        from (
+            select doc_id, unnest((content->'$.aliases')::json[]) as alias
+            from latest where kind = 'customer'
+        )""",
+    # One row per event type and property.
+    "properties": """
+        select
+            doc_id as event_type, name, content->'$.properties'->name->>'$.type' as type,
+            coalesce((content->'$.properties'->name->>'$.decimals')::bigint, 0) as decimals,
+            (content->'$.properties'->name->>'$.required')::boolean as is_required
+        from (
+            select doc_id, content, unnest(json_keys(content->'$.properties')) as name
+            from latest where kind = 'event_type'
+        )""",
+    # One row per event type.
+    "event_types": "select doc_id as event_type from latest where kind = 'event_type'",
+    # One row per version of a meter and the days it is in force.
+    "meters": """
+        select
+            doc_id as meter_id, version_seq as meter_version, slot_from, slot_to,
+            content->>'$.event_type' as event_type, content->>'$.aggregation' as aggregation,
+            content->>'$.property' as property, content->>'$.unit' as unit,
+            (content->>'$.decimals')::bigint as decimals,
+            nullif((content->'$.filter')::varchar, 'null') as filter,
+            content->>'$.list_price.currency' as list_currency,
+            (content->>'$.list_price.unit_amount')::decimal(38, 12) as list_unit_amount
+        from book_slots where kind = 'meter'""",
+    # One row per contract: its life is what the newest slot says.
+    "contracts": """
+        select
+            doc_id as contract_id, content->>'$.customer' as customer_id,
+            coalesce(content->>'$.payer', content->>'$.customer') as payer_id,
+            content->>'$.entity' as entity_id, content->>'$.currency' as currency,
+            content->>'$.zone' as zone, content->>'$.payment_terms' as terms_id,
+            content->>'$.purchase_order' as purchase_order,
+            (content->>'$.start')::date as start_on, (content->>'$.end')::date as end_on,
+            (content->>'$.anchor_day')::bigint as anchor_day
+        from latest where kind = 'contract'""",
+    # One row per contract slot and item.
+    "contract_items": """
+        select
+            contract_id, slot_from, slot_to, version_seq, item->>'$.id' as item_id,
+            item->>'$.description' as item_description, item->>'$.timing' as timing,
+            item->>'$.meter' as meter_id, item->>'$.price.model' as price_model,
+            (item->'$.price')::varchar as price,
+            (item->>'$.quantity')::decimal(38, 12) as fixed_quantity,
+            (item->>'$.prorate.start')::boolean as prorate_start,
+            (item->>'$.prorate.end')::boolean as prorate_end
+        from (
+            select
+                doc_id as contract_id, slot_from, slot_to, version_seq,
+                unnest((content->'$.items')::json[]) as item
+            from book_slots where kind = 'contract'
+        )""",
+}
+
+
+def flatten(db: duckdb.DuckDBPyConnection, schema: str = "book") -> None:
+    """Make every table of `TABLES` in `schema` from `facts.book_versions`."""
+    db.execute(f"create schema if not exists {schema}")
+    db.execute(SLOTS)
+    db.execute(
+        "create or replace temp view latest as select * from book_slots "
+        f"where slot_to = {FOREVER}"
+    )
+    for name, select in TABLES.items():
+        db.execute(f"create or replace table {schema}.{name} as {select}")

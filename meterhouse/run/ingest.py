@@ -1,0 +1,267 @@
+"""Load files of usage: each file is one input commit of events, refusals and its cursor.
+
+A file's identity is the hash of its unpacked content: the same content again, whatever its name,
+is passed over. Overlapping content is caught event by event.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import duckdb
+
+from connectors.delimited import CsvDialect
+from connectors.files import FilesSource
+from connectors.limits import Limits
+from connectors.protocols import SourceFile, UsageSource
+from meterhouse.dedupe import KeyIndex
+from meterhouse.duck import identifier
+from meterhouse.errors import UsageError
+from meterhouse.failpoints import failpoint
+from meterhouse.lake import Commit, Lake, property_columns, views
+from meterhouse.run.book import flatten
+from meterhouse.run.classification import classify
+from meterhouse.run.mapping import load_raw, map_raw
+from meterhouse.run.validation import check
+
+OUTCOMES = ("accepted", "duplicate", "conflict", "quarantined")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What one batch did, in records; `batch_seq` is None where nothing was committed."""
+
+    source: str
+    name: str
+    batch_seq: int | None
+    received: int = 0
+    released: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    conflict: int = 0
+    quarantined: int = 0
+    refused: int = 0
+    note: str = ""
+
+    def as_dict(self) -> dict[str, str | int | None]:
+        """The fields by name, for JSON."""
+        return asdict(self)
+
+
+def open_source(lake: Lake, name: str) -> UsageSource:
+    """The connector of a source, reading from its landing folder."""
+    settings = lake.settings
+    source = settings.source(name)
+    folder = settings.landing(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    limits = Limits(
+        max_bytes_unpacked=settings.file.limits.max_bytes_unpacked,
+        max_ratio=settings.file.limits.max_ratio,
+    )
+    return FilesSource(
+        name,
+        folder,
+        pattern=source.pattern,
+        format=source.format,
+        limits=limits,
+        csv=CsvDialect(delimiter=source.delimiter),
+    )
+
+
+def land(lake: Lake, name: str, files: list[Path]) -> None:
+    """Copy files into the landing folder of a source; a name that is taken gets a suffix."""
+    folder = lake.settings.landing(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        if not file.is_file():
+            raise UsageError(f"File {file} is not there; nothing was loaded.")
+        _copy_in(file, folder)
+
+
+def _copy_in(file: Path, folder: Path) -> None:
+    target = folder / file.name
+    number = 1
+    while target.exists():
+        if target.read_bytes() == file.read_bytes():
+            return
+        number += 1
+        target = folder / f"{number}-{file.name}"
+    temporary = folder / f".{target.name}.part"
+    shutil.copyfile(file, temporary)
+    temporary.replace(target)
+
+
+def ingest(
+    lake: Lake, sources: list[str] | None = None, tell: Callable[[Loaded], None] | None = None
+) -> list[Loaded]:
+    """Load every file of the sources that was not loaded before, in order of name."""
+    names = sources or sorted(lake.settings.file.sources)
+    loaded: list[Loaded] = []
+    for name in names:
+        for result in _load_source(lake, name, open_source(lake, name)):
+            loaded.append(result)
+            if tell is not None:
+                tell(result)
+    return loaded
+
+
+def _load_source(lake: Lake, name: str, source: UsageSource) -> Iterator[Loaded]:
+    for file in source.pending():
+        with lake.session() as db:
+            earlier = db.execute(
+                "select batch_seq from lake.facts.batches where source = ? "
+                "and content_sha256 = ?",
+                [name, file.content_sha256],
+            ).fetchone()
+            if earlier is not None:
+                note = f"already loaded as batch {earlier[0]}"
+                yield Loaded(name, file.name, None, note=note)
+                continue
+            yield _load_file(lake, db, name, source, file)
+
+
+def _load_file(
+    lake: Lake, db: duckdb.DuckDBPyConnection, name: str, source: UsageSource, file: SourceFile
+) -> Loaded:
+    settings = lake.settings
+    received = load_raw(db, source.read(file))
+    if received == 0:
+        db.execute("drop table raw")
+        return _commit_empty(lake, db, name, file)
+    map_raw(db, name, settings.source(name))
+    db.execute("drop table raw")
+    failpoint("ingest.staged")
+    return commit_mapped(lake, db, name, "file", file.name, file.content_sha256)
+
+
+def _commit_empty(
+    lake: Lake, db: duckdb.DuckDBPyConnection, name: str, file: SourceFile
+) -> Loaded:
+    def write(commit: Commit) -> int:
+        _append_batch(commit, lake, name, "file", file.name, file.content_sha256, {})
+        return commit.batch_seq
+
+    return Loaded(name, file.name, lake.commit(db, write), note="the file holds no records")
+
+
+def commit_mapped(
+    lake: Lake,
+    db: duckdb.DuckDBPyConnection,
+    source: str,
+    kind: str,
+    name: str,
+    content_sha256: str | None,
+) -> Loaded:
+    """Check, classify and commit table `mapped`; kind is file or release."""
+    settings = lake.settings
+    with lake.write_lock.held():
+        views(db, None)
+        flatten(db)
+        now = settings.now()
+        check(db, now, now + settings.future_tolerance)
+        if kind == "release":
+            db.execute("delete from checked where reason is not null")
+        head = lake.head().batch_seq
+        classify(db, source, settings.source(source), KeyIndex.of(lake), head)
+        failpoint("ingest.classified")
+        counts = _counts(db)
+        if kind == "release" and not counts:
+            return Loaded(source, name, None)
+
+        def write(commit: Commit) -> int:
+            _append_outcomes(commit, kind)
+            _append_batch(commit, lake, source, kind, name, content_sha256, counts)
+            return commit.batch_seq
+
+        batch_seq = lake.commit(db, write)
+    total = sum(counts.values())
+    given = {"received": total} if kind == "file" else {"released": total}
+    return Loaded(source, name, batch_seq, **given, **counts)
+
+
+def _counts(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    rows = db.execute("select outcome, count(*) from classified group by outcome").fetchall()
+    counts: dict[str, int] = {}
+    for outcome, count in rows:
+        name = "accepted" if outcome == "restated" else outcome
+        counts[name] = counts.get(name, 0) + count
+    return counts
+
+
+def _append_outcomes(commit: Commit, kind: str) -> None:
+    """Write the classified rows: events, quarantined records and conflicts."""
+    commit.append("usage_events", _accepted_sql(commit))
+    if kind == "file":
+        commit.append(
+            "rejected_events",
+            "select *, 'quarantined' as status from classified where outcome = 'quarantined'",
+        )
+    else:
+        commit.append(
+            "rejected_events",
+            "select * exclude (original_seq, original_row), 'released' as status, "
+            "original_seq, original_row from classified",
+        )
+    commit.append(
+        "conflicts",
+        "select * exclude (original_seq, original_row), 'open' as status "
+        "from classified where outcome = 'conflict'",
+    )
+
+
+def _accepted_sql(commit: Commit) -> str:
+    """Accepted rows, each restated one naming the version it replaces (of this file or before)."""
+    columns = property_columns(commit.lake.columns(commit.db, "usage_events"))
+    given = {row[0] for row in commit.db.execute("describe classified").fetchall()}
+    typed = "".join(f", {identifier(name)}" for name in columns if name in given)
+    seq = int(commit.batch_seq)
+    return f"""
+        with numbered as (
+            select *, row_number() over (order by source_row, original_seq, original_row) as row_no
+            from classified where outcome in ('accepted', 'restated')
+        ),
+        chained as (
+            select *, lag(row_no) over (partition by event_id order by row_no) as before_row
+            from numbered
+        )
+        select
+            source, event_id, event_type, subject, customer_id, occurred_at, event_day,
+            received_at, data, source_row, row_no, row_hash{typed},
+            case when before_row is not null then {seq}
+                when outcome = 'restated' then first_seq end as replaces_seq,
+            case when before_row is not null then before_row
+                when outcome = 'restated' then first_row end as replaces_row
+        from chained
+        """
+
+
+def _append_batch(
+    commit: Commit,
+    lake: Lake,
+    source: str,
+    kind: str,
+    name: str,
+    content_sha256: str | None,
+    counts: dict[str, int],
+) -> None:
+    total = sum(counts.values())
+    values = [
+        source,
+        kind,
+        name,
+        content_sha256,
+        total if kind == "file" else 0,
+        0 if kind == "file" else total,
+        *(counts.get(outcome, 0) for outcome in OUTCOMES),
+        lake.settings.now(),
+    ]
+    commit.append(
+        "batches",
+        "select ? as source, ? as kind, ? as name, ? as content_sha256, ? as received, "
+        "? as released, ? as accepted, ? as duplicate, ? as conflict, ? as quarantined, "
+        "0 as refused, ?::timestamptz as received_at",
+        values,
+    )
+
+

@@ -1,0 +1,264 @@
+"""The tables of the lake: columns in order, as DuckDB types.
+
+Every facts table ends with `batch_seq` (number of the input commit; for rows that take none, the
+number the run was pinned at), `row_no` (1-based within commit and table) and `row_hash`.
+"""
+
+TAIL = {"batch_seq": "bigint", "row_no": "bigint", "row_hash": "varchar"}
+AMOUNT = "decimal(38, 18)"
+QUANTITY = "decimal(38, 12)"
+
+FACTS: dict[str, dict[str, str]] = {
+    # One row per load of a file, release, refusal or resolution.
+    "batches": {
+        "source": "varchar",
+        "kind": "varchar",
+        "name": "varchar",
+        "content_sha256": "varchar",
+        "received": "bigint",
+        "released": "bigint",
+        "accepted": "bigint",
+        "duplicate": "bigint",
+        "conflict": "bigint",
+        "quarantined": "bigint",
+        "refused": "bigint",
+        "received_at": "timestamptz",
+    },
+    # One row per accepted event, or restated version of one (then `replaces_*` name the old).
+    "usage_events": {
+        "source": "varchar",
+        "event_id": "varchar",
+        "event_type": "varchar",
+        "subject": "varchar",
+        "customer_id": "varchar",
+        "occurred_at": "timestamptz",
+        "event_day": "date",
+        "received_at": "timestamptz",
+        "data": "varchar",
+        "source_row": "bigint",
+        "replaces_seq": "bigint",
+        "replaces_row": "bigint",
+    },
+    # One row per step of a quarantined event: status quarantined, then released or refused.
+    "rejected_events": {
+        "source": "varchar",
+        "event_id": "varchar",
+        "event_type": "varchar",
+        "subject": "varchar",
+        "time_text": "varchar",
+        "data": "varchar",
+        "reason": "varchar",
+        "detail": "varchar",
+        "status": "varchar",
+        "original_seq": "bigint",
+        "original_row": "bigint",
+        "received_at": "timestamptz",
+        "source_row": "bigint",
+    },
+    # One row per step of a conflict: status open, then kept_first or took_new.
+    "conflicts": {
+        "source": "varchar",
+        "event_id": "varchar",
+        "event_type": "varchar",
+        "subject": "varchar",
+        "customer_id": "varchar",
+        "occurred_at": "timestamptz",
+        "first_occurred_at": "timestamptz",
+        "time_text": "varchar",
+        "data": "varchar",
+        "first_seq": "bigint",
+        "first_row": "bigint",
+        "status": "varchar",
+        "original_seq": "bigint",
+        "original_row": "bigint",
+        "received_at": "timestamptz",
+        "source_row": "bigint",
+    },
+    # One row per Parquet file that we wrote and registered.
+    "files": {
+        "table_name": "varchar",
+        "path": "varchar",
+        "sha256": "varchar",
+        "rows": "bigint",
+        "bytes": "bigint",
+    },
+    # One row per version of a document of the book; slot = (kind, doc_id, valid_from).
+    "book_versions": {
+        "kind": "varchar",
+        "doc_id": "varchar",
+        "valid_from": "date",
+        "content": "varchar",
+        "content_sha256": "varchar",
+    },
+    # One row per command and its result.
+    "commands": {
+        "command_id": "varchar",
+        "kind": "varchar",
+        "actor": "varchar",
+        "subject_id": "varchar",
+        "content_hash": "varchar",
+        "payload": "varchar",
+        "result": "varchar",
+        "sentence": "varchar",
+        "given_at": "timestamptz",
+    },
+    # One row per issued document.
+    "documents": {
+        "document_id": "varchar",
+        "number": "varchar",
+        "kind": "varchar",
+        "series": "varchar",
+        "entity_id": "varchar",
+        "customer_id": "varchar",
+        "contract_id": "varchar",
+        "currency": "varchar",
+        "invoice_date": "date",
+        "due_date": "date",
+        "posting_date": "date",
+        "boundary_on": "date",
+        "net": AMOUNT,
+        "tax": AMOUNT,
+        "total": AMOUNT,
+        "content": "varchar",
+        "content_hash": "varchar",
+        "run_id": "varchar",
+        "known_at": "bigint",
+        "through": "date",
+    },
+    # One row per line of an issued document.
+    "billed_lines": {
+        "line_key": "varchar",
+        "document_id": "varchar",
+        "line_no": "bigint",
+        "number": "varchar",
+        "invoice_date": "date",
+        "entity_id": "varchar",
+        "contract_id": "varchar",
+        "item_id": "varchar",
+        "item_description": "varchar",
+        "component": "varchar",
+        "dimensions": "varchar",
+        "role": "varchar",
+        "timing": "varchar",
+        "customer_id": "varchar",
+        "payer_id": "varchar",
+        "currency": "varchar",
+        "zone": "varchar",
+        "terms_id": "varchar",
+        "purchase_order": "varchar",
+        "window_id": "varchar",
+        "window_start_on": "date",
+        "window_end_on": "date",
+        "window_start": "timestamptz",
+        "window_end": "timestamptz",
+        "period_start_on": "date",
+        "period_end_on": "date",
+        "due_on": "date",
+        "meter_id": "varchar",
+        "meter_version": "bigint",
+        "price_model": "varchar",
+        "price": "varchar",
+        "version_seq": "bigint",
+        "determinant_id": "varchar",
+        "quantity": QUANTITY,
+        "amount_unrounded": AMOUNT,
+        "amount": AMOUNT,
+        "is_correction": "boolean",
+        "original_number": "varchar",
+    },
+    # One row per determinant that a line of an issued document was rated from.
+    "billed_determinants": {
+        "determinant_id": "varchar",
+        "document_id": "varchar",
+        "line_key": "varchar",
+        "window_id": "varchar",
+        "contract_id": "varchar",
+        "item_id": "varchar",
+        "component": "varchar",
+        "dimensions": "varchar",
+        "customer_id": "varchar",
+        "zone": "varchar",
+        "window_start_on": "date",
+        "window_end_on": "date",
+        "meter_id": "varchar",
+        "meter_version": "bigint",
+        "quantity": QUANTITY,
+        "event_count": "bigint",
+    },
+    # One row per posted entry of the journal.
+    "journal_entries": {
+        "entry_id": "varchar",
+        "entity_id": "varchar",
+        "event": "varchar",
+        "event_date": "date",
+        "posting_date": "date",
+        "currency": "varchar",
+        "base_currency": "varchar",
+        "fx_rate": AMOUNT,
+        "document_id": "varchar",
+        "cause": "varchar",
+        "reversal_of": "varchar",
+    },
+    # One row per line of a posted entry; debit and credit are never negative.
+    "journal_lines": {
+        "entry_id": "varchar",
+        "line_no": "bigint",
+        "account": "varchar",
+        "debit": AMOUNT,
+        "credit": AMOUNT,
+        "debit_base": AMOUNT,
+        "credit_base": AMOUNT,
+        "customer_id": "varchar",
+        "contract_id": "varchar",
+        "item_id": "varchar",
+        "line_key": "varchar",
+        "window_start_on": "date",
+        "window_end_on": "date",
+    },
+    # One row per check, scope and run.
+    "check_results": {
+        "run_id": "varchar",
+        "check_name": "varchar",
+        "scope_kind": "varchar",
+        "scope_id": "varchar",
+        "through": "date",
+        "is_blocking": "boolean",
+        "passed": "boolean",
+        "numbers": "varchar",
+        "sentence": "varchar",
+    },
+    # One row per run.
+    "manifests": {
+        "run_id": "varchar",
+        "content": "varchar",
+        "content_hash": "varchar",
+        "previous_hash": "varchar",
+    },
+    # One row per message that must leave the house after a commit.
+    "outbox": {
+        "message_id": "varchar",
+        "kind": "varchar",
+        "subject_id": "varchar",
+        "payload": "varchar",
+    },
+    # One row per attempt to deliver a message.
+    "deliveries": {
+        "message_id": "varchar",
+        "attempt": "bigint",
+        "result": "varchar",
+        "attempted_at": "timestamptz",
+    },
+}
+
+# Property columns of usage events, by the type an event type declares.
+PROPERTY_PREFIX = "p_"
+
+
+def property_type(kind: str, decimals: int) -> str:
+    """The column type of a typed property; 18 digits keep Parquet small and sums exact."""
+    return {
+        "integer": "decimal(18, 0)",
+        "decimal": f"decimal(18, {decimals})",
+        "string": "varchar",
+        "boolean": "boolean",
+    }[kind]

@@ -1,0 +1,236 @@
+"""The settings of one home folder, and the only place that reads the environment.
+
+A home holds `meterhouse.yaml` (this file's models), `book/`, `landing/`, `lake/`, `warehouse/`
+and `published/`. Unknown keys are refused with the nearest valid name.
+"""
+
+import difflib
+import getpass
+import os
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from meterhouse.errors import UsageError
+
+FILE = "meterhouse.yaml"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FieldFrom(_Model):
+    """Where one field of an event comes from: a column (or JSON key path) or one fixed value."""
+
+    column: str | None = None
+    value: str | None = None
+    zone: Literal["UTC"] | None = Field(
+        default=None, description="Zone of times that carry no offset; only UTC so far."
+    )
+
+    @model_validator(mode="after")
+    def one_origin(self) -> Self:
+        """Refuse a field with no origin or with two."""
+        if (self.column is None) == (self.value is None):
+            raise ValueError("give exactly one of `column` and `value`")
+        return self
+
+
+class Mapping(_Model):
+    """How a record becomes an event; the defaults read CloudEvents."""
+
+    type: FieldFrom = FieldFrom(column="type")
+    subject: FieldFrom = FieldFrom(column="subject")
+    time: FieldFrom = FieldFrom(column="time")
+    data: dict[str, str] | None = Field(
+        default=None,
+        description="Property name to column. Absent: the `data` object of NDJSON, else every "
+        "column that no other field uses.",
+    )
+
+
+class Identity(_Model):
+    """Which columns name an event, or `row`: the whole row and its ordinal among equal rows."""
+
+    columns: tuple[str, ...] | None = None
+    row: bool = False
+
+
+class Source(_Model):
+    """One logical source of usage; its key in `sources` is the `source` of its events."""
+
+    connector: Literal["files"] = "files"
+    folder: str | None = Field(default=None, description="Default: landing/<source>.")
+    pattern: str = "*"
+    format: Literal["csv", "ndjson", "parquet"] | None = None
+    delimiter: str = ","
+    id: Identity = Identity(columns=("id",))
+    on_conflict: Literal["block", "supersede"] = "block"
+    map: Mapping = Mapping()
+
+    @field_validator("id", mode="before")
+    @classmethod
+    def short_forms(cls, value: Any) -> Any:
+        """`id: row` and `id: some_column` are short for the long forms."""
+        if value == "row":
+            return {"row": True}
+        if isinstance(value, str):
+            return {"columns": [value]}
+        return value
+
+
+class Limits(_Model):
+    """Bounds against files that would eat the machine."""
+
+    max_bytes_unpacked: int = Field(default=16 * 1024**3, description="Bytes after unpacking.")
+    max_ratio: int = Field(default=100, description="Unpacked bytes per packed byte.")
+
+
+class HomeFile(_Model):
+    """The content of `meterhouse.yaml`."""
+
+    sources: dict[str, Source] = {}
+    limits: Limits = Limits()
+    future_tolerance_hours: int = Field(default=24, ge=0)
+    memory_limit: str = "2GB"
+    threads: int | None = None
+    orphan_age_hours: int = Field(default=24, ge=0)
+
+
+class Settings:
+    """Paths, limits and sources of one home; `now` is the only clock."""
+
+    def __init__(self, home: Path, file: HomeFile) -> None:
+        self.home = home
+        self.file = file
+
+    @classmethod
+    def load(cls, home: Path | None = None) -> Self:
+        """Read `meterhouse.yaml` of `home`, else of $METERHOUSE_HOME, else of this folder."""
+        folder = (home or Path(os.environ.get("METERHOUSE_HOME", "."))).resolve()
+        path = folder / FILE
+        if not path.is_file():
+            raise UsageError(
+                f"Folder {folder} is not a Meterhouse home: it has no {FILE}. "
+                f"Make one with `meterhouse --home {folder} init`, or name another with --home "
+                "or METERHOUSE_HOME."
+            )
+        return cls(folder, _parse(path))
+
+    @cached_property
+    def lock_wait_seconds(self) -> int:
+        """How long a command waits for another process before it gives up."""
+        return int(os.environ.get("METERHOUSE_LOCK_WAIT", "60"))
+
+    @property
+    def catalog(self) -> Path:
+        """The SQLite catalog of the lake."""
+        return self.home / "lake" / "catalog.sqlite"
+
+    @property
+    def data(self) -> Path:
+        """Folder of the lake's Parquet files."""
+        return self.home / "lake" / "data"
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file of everything derived."""
+        return self.home / "warehouse" / "warehouse.duckdb"
+
+    @property
+    def keys(self) -> Path:
+        """Folder of the deduplication index, derived."""
+        return self.home / "warehouse" / "keys"
+
+    @property
+    def published(self) -> Path:
+        """The copy of the warehouse that readers open."""
+        return self.home / "published" / "meterhouse.duckdb"
+
+    @property
+    def book(self) -> Path:
+        """Folder of the book's documents."""
+        return self.home / "book"
+
+    @property
+    def temporary(self) -> Path:
+        """Where DuckDB spills."""
+        return self.home / "tmp"
+
+    @property
+    def actor(self) -> str:
+        """Who gives commands: $METERHOUSE_ACTOR, else the login name."""
+        return os.environ.get("METERHOUSE_ACTOR") or getpass.getuser()
+
+    @property
+    def dbt_project(self) -> str | None:
+        """A dbt project to use instead of ours, if the environment names one."""
+        return os.environ.get("METERHOUSE_DBT_PROJECT")
+
+    def landing(self, source: str) -> Path:
+        """Folder in which files of a source arrive; always inside the home."""
+        folder = (self.home / (self.source(source).folder or f"landing/{source}")).resolve()
+        if not folder.is_relative_to(self.home):
+            raise UsageError(
+                f"Source {source!r} names folder {folder}, which lies outside the home "
+                f"{self.home}. Files are read only from inside it; move the folder."
+            )
+        return folder
+
+    def source(self, name: str) -> Source:
+        """The settings of a source; an unknown name lists the valid ones."""
+        if name not in self.file.sources:
+            known = ", ".join(sorted(self.file.sources)) or "none"
+            raise UsageError(f"Source {name!r} is not in {FILE}. Known sources: {known}.")
+        return self.file.sources[name]
+
+    def now(self) -> datetime:
+        """The present in UTC; $METERHOUSE_NOW fixes it for tests and replays."""
+        fixed = os.environ.get("METERHOUSE_NOW")
+        return datetime.fromisoformat(fixed).astimezone(UTC) if fixed else datetime.now(UTC)
+
+    @property
+    def future_tolerance(self) -> timedelta:
+        """How far ahead of `now` an event's time may lie."""
+        return timedelta(hours=self.file.future_tolerance_hours)
+
+
+def environment_for_dbt(settings: Settings, target: Path) -> None:
+    """Tell dbt where it may write: its own folder may be read-only in an installed package."""
+    os.environ["DBT_TARGET_PATH"] = str(target)
+    os.environ["DBT_LOG_PATH"] = str(target / "logs")
+    os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
+
+
+def set_for_dbt(values: dict[str, str]) -> None:
+    """Set the variables that the dbt profile reads (paths and the pinned snapshot)."""
+    os.environ.update(values)
+
+
+def _parse(path: Path) -> HomeFile:
+    yaml = YAML(typ="safe")
+    try:
+        content = yaml.load(path) or {}
+    except YAMLError as error:
+        raise UsageError(f"{path} is not YAML: {error}. Nothing was read.") from error
+    try:
+        return HomeFile.model_validate(content)
+    except ValidationError as error:
+        faults = "\n".join(f"  - {_sentence(item)}" for item in error.errors())
+        raise UsageError(f"{path} has faults; nothing was read:\n{faults}") from error
+
+
+def _sentence(fault: Any) -> str:
+    where = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] != "extra_forbidden":
+        return f"{where}: {fault['msg']}"
+    known = {name for model in _Model.__subclasses__() for name in model.model_fields}
+    near = difflib.get_close_matches(str(fault["loc"][-1]), sorted(known), n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{where}: unknown key{hint}"

@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+from ruamel.yaml import YAML
+
+from meterhouse.catalog.json_schema import json_schema, main, text
+from meterhouse.catalog.kinds import KINDS
+
+ROOT = Path(__file__).parents[2]
+PUBLISHED = ROOT / "docs" / "schema" / "book.schema.json"
+EXAMPLES = sorted((ROOT / "examples" / "azure" / "book").glob("*.yaml"))
+
+
+def documents(path):
+    for value in YAML(typ="safe", pure=True).load_all(path):
+        yield {
+            key: item.isoformat() if hasattr(item, "isoformat") else item
+            for key, item in value.items()
+        }
+
+
+def test_the_published_schema_is_current(tmp_path):
+    assert main([str(tmp_path / "schema.json")]) == 0
+    assert (tmp_path / "schema.json").read_text() == text()
+    assert PUBLISHED.read_text() == text(), (
+        "run: python -m meterhouse.catalog.json_schema docs/schema/book.schema.json"
+    )
+
+
+def test_every_field_of_every_document_is_described():
+    for name, definition in json_schema()["$defs"].items():
+        for key, field in definition["properties"].items():
+            assert field.get("description"), f"{name}.{key}"
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_the_examples_fit_the_schema(path):
+    validator = Draft202012Validator(json_schema())
+    for document in documents(path):
+        validator.validate(document)
+
+
+def test_the_schema_is_itself_valid_and_refuses_an_unknown_key():
+    Draft202012Validator.check_schema(json_schema())
+    terms = {"kind": "payment_terms", "id": "net30", "net_days": 30}
+    validator = Draft202012Validator(json_schema())
+    assert validator.is_valid(terms)
+    assert not validator.is_valid({**terms, "net_dys": 30})
+    assert not validator.is_valid({**terms, "kind": "meter"})
+
+
+def test_the_schema_knows_every_kind():
+    assert len(json_schema()["oneOf"]) == len(KINDS)
