@@ -88,7 +88,7 @@ def _entries(placed: pl.DataFrame) -> pl.DataFrame:
         fx_rate=pl.lit(1).cast(AMOUNT),
         reversal_of=pl.lit(None, pl.String),
     )
-    return heads.select(ENTRY).sort("posting_date", "entry_id")
+    return heads.select(list(ENTRY)).sort("posting_date", "entry_id")
 
 
 def _lines(placed: pl.DataFrame) -> pl.DataFrame:
@@ -107,5 +107,5 @@ def _lines(placed: pl.DataFrame) -> pl.DataFrame:
             debit_base=pl.col("debit"),
             credit_base=pl.col("credit"),
         )
-        .select(ENTRY_LINE)
+        .select(list(ENTRY_LINE))
     )

@@ -74,7 +74,9 @@ def as_rows(table: pa.Table, names: list[str]) -> Rows:
     if "line" in table.column_names:
         assert table["bad_line"].null_count == table.num_rows
         paths = ", ".join(f"line ->> '$.{name}' as {name}" for name in names)
-        table = duckdb.sql(f"select {paths} from table").to_arrow_table()
+        with duckdb.connect() as db:
+            db.register("lines", table)
+            table = db.execute(f"select {paths} from lines").to_arrow_table()
     return table.select(names).to_pylist()  # type: ignore[no-any-return]
 
 
@@ -284,7 +286,7 @@ def test_a_header_alone_and_blank_lines_alone_have_no_records(tmp_path: Path) ->
 
 
 def test_typed_parquet_columns_have_one_plain_spelling(tmp_path: Path) -> None:
-    instant = dt.datetime(2026, 1, 31, 23, 59, 59, 120000)
+    instant = dt.datetime(2026, 1, 31, 23, 59, 59, 120000)  # noqa: DTZ001 (zoned below)
     columns: dict[str, tuple[pa.Array, str]] = {
         "i": (pa.array([-5], pa.int64()), "-5"),
         "u": (pa.array([2**64 - 1], pa.uint64()), "18446744073709551615"),
@@ -370,8 +372,7 @@ def test_links_pipes_and_unknown_suffixes_are_refused_together_after_the_good(
     (tmp_path / "a.xlsx").write_bytes(b"")
     listed: list[str] = []
     with pytest.raises(SourceRejected) as caught:
-        for file in FilesSource("test", tmp_path).pending():
-            listed.append(file.name)
+        listed.extend(file.name for file in FilesSource("test", tmp_path).pending())
     assert listed == ["z.csv"]
     message = str(caught.value)
     assert "'link.csv' is a symbolic link" in message

@@ -1,0 +1,35 @@
+with
+
+events as (
+
+    select * from {{ source('facts', 'usage_events') }}
+
+),
+
+accepted as (
+
+    select
+        *,
+        1 as sign
+    from events
+    where batch_seq > {{ env_var('METERHOUSE_FOLD_FROM', '0') | int }}
+
+),
+
+-- A restated event takes its older version away again, under the number of the newer.
+replaced as (
+
+    select
+        events.* replace (accepted.batch_seq as batch_seq),
+        -1 as sign
+    from accepted
+    inner join events
+        on
+            accepted.replaces_seq = events.batch_seq
+            and accepted.replaces_row = events.row_no
+
+)
+
+select * from accepted
+union all by name
+select * from replaced
