@@ -35,14 +35,19 @@ def explain(
     try:
         faults, count = _located(path, delimiter, columns, is_closed)
     except (csv.Error, OSError):  # a field longer than the csv module takes
-        faults = [f"record {row} has {_columns(found)}" for row, found in ragged.first]
-        count = ragged.count + (not is_closed)
-        if not is_closed:
-            faults.append("a quote is never closed")
+        faults, count = [], 0
+    if not faults:  # also when the two readers split a malformed quote in different ways
+        faults, count = _by_record(ragged, is_closed)
     return origin.rejected(
         f"has rows that do not fit its header of {_columns(columns)}; "
         f"mend them and send the file again:{listing(faults, count)}"
     )
+
+
+def _by_record(ragged: Ragged, is_closed: bool) -> tuple[list[str], int]:
+    faults = [f"record {row} has {_columns(found)}" for row, found in ragged.first]
+    open_quote = [] if is_closed else ["a quote is never closed"]
+    return open_quote + faults, ragged.count + len(open_quote)
 
 
 def _located(path: Path, delimiter: str, columns: int, is_closed: bool) -> tuple[list[str], int]:

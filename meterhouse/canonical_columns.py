@@ -29,8 +29,8 @@ def day(value: pl.Expr) -> pl.Expr:
 
 
 def instant(value: pl.Expr) -> pl.Expr:
-    """A JSON string such as "2023-11-01T00:00:00Z" of a UTC datetime, or null."""
-    return string(value.dt.to_string("%Y-%m-%dT%H:%M:%SZ"))
+    """A JSON string such as "2023-11-01T00:00:00Z" of a datetime (naive is UTC), or null."""
+    return string(value.dt.convert_time_zone("UTC").dt.to_string("%Y-%m-%dT%H:%M:%SZ"))
 
 
 def embedded(json_text: pl.Expr) -> pl.Expr:

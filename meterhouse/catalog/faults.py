@@ -10,9 +10,15 @@ from pydantic_core import ErrorDetails
 from meterhouse.catalog.fields import nearest
 
 Location = tuple[str | int, ...]
-# Told by the field that failed first; a default that follows from it is no fault of its own.
-CONSEQUENCES = {"default_factory_not_called"}
 HEADER = ["kind", "id", "valid_from"]
+# Pydantic's own words name Python's types; these name what is written in the file.
+WORDS = {
+    "too_short": "must not be empty",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a mapping of keys to values",
+    "model_type": "must be a mapping of keys to values",
+    "union_tag_not_found": "needs the key `model`, which says how the price works",
+}
 
 
 def sentences(
@@ -20,9 +26,15 @@ def sentences(
 ) -> Iterator[tuple[int, str]]:
     """Line (0 when unknown) and sentence of each fault that is not a consequence of another."""
     for detail in error.errors(include_url=False):
-        if detail["type"] not in CONSEQUENCES:
+        if not _is_consequence(detail):
             path = _path(detail["loc"], value)
             yield _line(path, lines), _sentence(detail, model, path)
+
+
+def _is_consequence(detail: ErrorDetails) -> bool:
+    """A default that hangs on a faulty field, or a list found empty because its entries failed."""
+    is_emptied = detail["type"] == "too_short" and len(detail["input"]) > 0
+    return is_emptied or detail["type"] == "default_factory_not_called"
 
 
 def dotted(path: Location) -> str:
@@ -54,6 +66,8 @@ def _reason(detail: ErrorDetails) -> str:
         return f"{message} (given: {_shown(given)})" if _is_scalar(given) else message
     if detail["type"] == "string_type" and isinstance(given, int | date) and given is not None:
         return f"is a text: write it in quotes (given: {_shown(given)})"
+    if detail["type"] in WORDS:
+        return f"{WORDS[detail['type']]} (given: {_shown(given)})"
     message = detail["msg"][0].lower() + detail["msg"][1:]
     return f"is wrong: {message} (given: {_shown(given)})"
 
@@ -64,6 +78,8 @@ def _is_scalar(value: Any) -> bool:
 
 def _shown(value: Any) -> str:
     if isinstance(value, dict | list | tuple):
+        if not value:
+            return "an empty mapping" if isinstance(value, dict) else "an empty list"
         return "a mapping" if isinstance(value, dict) else "a list"
     text = value.isoformat() if isinstance(value, date) else repr(value)
     return "nothing" if value is None else text if len(text) <= 60 else text[:57] + "..."

@@ -20,6 +20,7 @@ def check(documents: Sequence[Document]) -> list[str]:
     faults += _contract_references(book)
     faults += _meter_references(book)
     faults += _currencies(book)
+    faults += _beginnings(book)
     faults += _kept(book.contracts, KEPT_BY_CONTRACT, "end this contract and begin another")
     faults += _kept(book.entities, KEPT_BY_ENTITY, "begin another entity")
     faults += readable.properties(book)
@@ -77,6 +78,18 @@ def _currencies(book: Book) -> Iterator[str]:
             yield slot.fault(
                 f"`currency` is {slot.model.currency}, but entity {slot.model.entity!r} keeps its "
                 f"books in {base}; for now the two must be equal."
+            )
+
+
+def _beginnings(book: Book) -> Iterator[str]:
+    for slots in grouped(book.contracts).values():
+        first = slots[0]
+        if first.since > first.model.start:
+            # Without a slot in force no charge window exists, and the days would never be billed.
+            yield first.fault(
+                f"its earliest `valid_from` ({first.since}) is after its `start` "
+                f"({first.model.start}); nothing would say what the days between cost. Give the "
+                "first document of the contract no `valid_from`."
             )
 
 

@@ -35,14 +35,19 @@ ENTRY_LINE: dict[str, pl.DataType | type[pl.DataType]] = {
     "window_end_on": pl.Date,
 }
 SIDES = ("debit", "credit", "debit_base", "credit_base")
+_HEAD = ("event", "entity_id", "event_date", "posting_date", "currency", "document_id")
+_ABOUT = (
+    *("customer_id", "contract_id", "item_id", "line_key"),
+    *("window_start_on", "window_end_on"),
+)
 # What a leg names: the cause and head of its entry, what it is, how much, and whom it is about.
 LEG: dict[str, pl.DataType | type[pl.DataType]] = {
-    **{name: ENTRY[name] for name in ("cause", "event", "entity_id", "event_date", "posting_date")},
-    **{name: ENTRY[name] for name in ("currency", "document_id")},
+    "cause": pl.String,
+    **{name: ENTRY[name] for name in _HEAD},
     "leg": pl.String,
     "amount": AMOUNT,
     "line_no": pl.Int64,
-    **{name: ENTRY_LINE[name] for name in list(ENTRY_LINE)[7:]},
+    **{name: ENTRY_LINE[name] for name in _ABOUT},
 }
 
 

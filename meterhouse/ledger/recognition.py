@@ -35,8 +35,8 @@ def _earned(cut_off: date) -> pl.Expr:
     """The rounded part of the amount that the days before the cut-off are of all days.
 
     Rounding the running total, not each step, gives the last period whatever is left. The quotient
-    is rounded at 18 places first, which cannot move it over a half: a half is farther than 1e-11 away
-    for any window shorter than a million days.
+    is rounded at 18 places first, which cannot move it over a half: a half is farther than 1e-11
+    away for any window shorter than a million days.
     """
     starts, ends = pl.col("window_start_on"), pl.col("window_end_on")
     days = pl.max_horizontal((ends - starts).dt.total_days(), 1)

@@ -28,7 +28,8 @@ def rate(windows: pl.DataFrame) -> pl.DataFrame:
     # 18 places. With at most 15 decimals in amount x quantity and at most 366 days, it lies at
     # least 1/(366 x 10^15) = 2.7E-18 from any half cent it is not on, and its own rounding moves
     # it by 0.5E-18 at most, so rounding it again to the currency cannot go the wrong way.
-    unrounded = number("amount") * pl.col("quantity") * number("days") / number("period_days")
+    product = number("amount") * pl.col("quantity") * number("days")
+    unrounded = product / number("period_days")  # exact: enough for the rounding, as said above
     return (
         windows.with_columns(pl.col("price").str.json_decode(PRICE).alias("parsed"))
         .select(

@@ -14,12 +14,14 @@ PRICE = pl.Struct({"unit_amount": pl.String, "per": pl.String})
 def charge(quantity: Decimal, price: Mapping[str, Any]) -> Decimal:
     """The unrounded charge. Slow and obvious: tests hold `rate` to it."""
     with localcontext(EXACT):
-        return max(quantity, ZERO) * (Decimal(price["unit_amount"]) / Decimal(price["per"]))
+        # exact: `per` is a power of ten, and the context raises if a digit were lost.
+        unit = Decimal(price["unit_amount"]) / Decimal(price["per"])
+        return max(quantity, ZERO) * unit
 
 
 def rate(windows: pl.DataFrame) -> pl.DataFrame:
     """One row per window: window_id, amount_unrounded and steps."""
-    # The door lets at most 12 decimals through after dividing by `per`, so the quotient is exact.
+    # exact: the door lets at most 12 decimals through after dividing by `per`.
     unit = number("unit_amount") / number("per")
     return (
         windows.with_columns(pl.col("price").str.json_decode(PRICE).alias("parsed"))

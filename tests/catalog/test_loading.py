@@ -158,7 +158,7 @@ REFUSED = {
     "a control character": (CUSTOMER.replace("name: C", 'name: "a\\0b"'), "U+0000"),
     "a raw control character": ("kind: customer\nid: a\x07\n", "a.yaml:2: the file holds a"),
     "a turned text": (CUSTOMER.replace("name: C", 'name: "a\\u202Eb"'), "U+202E"),
-    "a half surrogate": (CUSTOMER.replace("name: C", 'name: "a\\ud800"'), "U+D800"),
+    "a half surrogate": (CUSTOMER.replace("name: C", 'name: "a\\ud800"'), "`name` is wrong"),
     "an empty text": (CUSTOMER.replace("name: C", 'name: ""'), "`name` is wrong"),
     "an exponent": (CUSTOMER + "tax: {treatment: taxed, rate: 1e-1}\n", "no exponent"),
     "not a number": (CUSTOMER + "tax: {treatment: taxed, rate: .nan}\n", "no exponent"),
@@ -177,6 +177,27 @@ def test_the_loader_refuses(case, faults):
     found = faults(text)
     assert all(fault.startswith("a.yaml:") for fault in found)
     assert any(sentence in fault for fault in found), found
+
+
+def test_a_fault_inside_a_list_does_not_make_the_list_faulty(faults):
+    (fault,) = faults("""\
+        kind: meter
+        id: m
+        event_type: e
+        aggregation: count
+        unit: call
+        filter: {a: [1]}
+        """)
+    assert fault == (
+        "a.yaml:6: meter 'm': `filter.a[0]` is a text (in quotes) or true or false (given: 1)."
+    )
+
+
+def test_faults_of_shape_are_told_in_words_of_the_file(faults):
+    meter = "kind: meter\nid: m\nevent_type: e\naggregation: count\nunit: call\n"
+    empty, other = faults(meter + "filter:\n  a: []\n  b: x\n")
+    assert empty == "a.yaml:7: meter 'm': `filter.a` must not be empty (given: an empty list)."
+    assert other == "a.yaml:8: meter 'm': `filter.b` must be a list (given: 'x')."
 
 
 @pytest.mark.parametrize(

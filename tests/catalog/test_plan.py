@@ -1,10 +1,13 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from meterhouse.canonical import canonical_json, sha256_text
 from meterhouse.catalog.plan import FieldChange, Version, changes_to_record, plan, union
 from meterhouse.catalog.references import check
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "azure" / "book"
 
 
 def recorded(documents, batch_seq=1):
@@ -46,18 +49,16 @@ def test_absence_from_the_folder_keeps_what_is_recorded(book):
     assert check(union(recorded(documents), [])) == []
 
 
-def test_a_changed_price_names_its_path_before_and_after(book):
-    before = book()
-    text = "kind: payment_terms\nid: net30\ndescription: later\nnet_days: 45\n"
-    old = next(one for one in before if one.kind == "payment_terms")
-    after = [
-        replace(one, content={**one.content, "net_days": 45}) if one is old else one
-        for one in before
-    ]
-    (change,) = changes_to_record(plan(recorded(before), after))
-    assert text
-    assert (change.action, change.id) == ("changed", "net30")
-    assert change.fields == (FieldChange("$.net_days", 30, 45),)
+def test_a_changed_term_names_its_path_before_and_after(book):
+    before = recorded(book())
+    terms = "kind: payment_terms\nid: net30\ndescription: Due later\nnet_days: 45\n"
+    seller = (EXAMPLE / "seller.yaml").read_text().partition("---\n")[0] + "---\n" + terms
+    (change,) = changes_to_record(plan(before, book(seller=seller)))
+    assert (change.action, change.kind, change.id) == ("changed", "payment_terms", "net30")
+    assert change.fields == (
+        FieldChange("$.description", "Due 30 days after the invoice date", "Due later"),
+        FieldChange("$.net_days", 30, 45),
+    )
 
 
 def test_an_added_item_is_one_difference_of_the_list(book):

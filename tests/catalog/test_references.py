@@ -154,6 +154,10 @@ REFUSED = {
         [contract(), contract(valid_from="2024-05-01", start="2024-02-01")],
         "`start` is 2024-02-01, but 2024-01-01",
     ),
+    "a contract that nothing describes at its start": (
+        [contract(valid_from="2024-01-02")],
+        "its earliest `valid_from` (2024-01-02) is after its `start` (2024-01-01)",
+    ),
     "an entity that changes its currency": (
         [entity("eu"), entity("eu", valid_from="2024-01-01", base_currency="USD")],
         "`base_currency` is 'USD', but 'EUR'",

@@ -161,6 +161,11 @@ def test_ragged_rows_beyond_twenty_are_counted(tmp_path: Path) -> None:
     assert "more" in message
 
 
+def test_a_ragged_file_with_a_field_too_long_to_locate_names_its_records(tmp_path: Path) -> None:
+    message = refused(tmp_path, "a.csv", b"a,b\n1,2\n3\n" + b"x" * 200_000 + b",1\n")
+    assert "record 2 has 1 column" in message
+
+
 def test_csv_keeps_empty_fields_marks_and_line_ends(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b'\xef\xbb\xbfa,"b\nc"\r\n NA,\r\n"",x\r\nnull,"1\r\n2"')
     table = only(tmp_path)

@@ -1,0 +1,145 @@
+"""dbt inside this process: one parsed manifest, no child process, no re-parse between calls."""
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from meterhouse.errors import MeterhouseError
+from meterhouse.installation import dbt_project_dir
+from meterhouse.run.context import Run
+from meterhouse.settings import Settings, set_for_dbt
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+
+# dbt keeps global state: never two invocations at once.
+_lock = threading.Lock()
+RESULTS = {"LogModelResult", "LogTestResult"}
+# What the profile reads while parsing: constant, or every run would parse the project again.
+NEUTRAL = {
+    "METERHOUSE_WAREHOUSE": ":memory:",
+    "METERHOUSE_LAKE": ":memory:",
+    "METERHOUSE_LAKE_DATA": "",
+    "METERHOUSE_LAKE_SNAPSHOT": "0",
+    "METERHOUSE_FOLD_FROM": "0",
+    "METERHOUSE_MEMORY_LIMIT": "2GB",
+    "METERHOUSE_TEMPORARY": ".tmp",
+}
+
+
+class DbtFailed(MeterhouseError):
+    """A model or a test of the dbt project that did not succeed."""
+
+    exit_code = 3
+
+    def __init__(self, failures: Sequence[str]) -> None:
+        self.failures = tuple(failures)
+        listed = "\n".join(f"  - {failure}" for failure in failures)
+        super().__init__(
+            f"dbt stopped; nothing was issued and no fact was changed:\n{listed}\n"
+            "Correct the cause and run again; the warehouse may be deleted at any time."
+        )
+
+
+class NodeResult(NamedTuple):
+    """What became of one model or test."""
+
+    unique_id: str
+    status: str
+    message: str
+    failures: int
+    seconds: str
+
+
+def build(
+    run: Run,
+    select: Sequence[str],
+    *,
+    fold_from: int = 0,
+    tell: Callable[[Any], None] | None = None,
+) -> list[NodeResult]:
+    """`dbt build` of the selected models and their tests on the run's warehouse."""
+    settings = run.lake.settings
+    with _lock:
+        manifest = _manifest(settings)
+        set_for_dbt(
+            {
+                **run.lake.attach_options(run.pin),
+                "METERHOUSE_WAREHOUSE": str(run.warehouse.path),
+                "METERHOUSE_FOLD_FROM": str(fold_from),
+                "METERHOUSE_MEMORY_LIMIT": settings.file.memory_limit,
+                "METERHOUSE_TEMPORARY": str(settings.temporary),
+            }
+        )
+        result = _invoke(
+            settings,
+            ["build", "--exclude-resource-type", "unit_test", "--select", *select],
+            manifest,
+            tell,
+        )
+    results = [_node(node) for node in getattr(result.result, "results", [])]
+    if not result.success:
+        bad = [f"{n.unique_id}: {n.message}" for n in results if n.status in ("error", "fail")]
+        raise DbtFailed(bad or [str(result.exception)])
+    return results
+
+
+def parsed(settings: Settings) -> "Manifest":
+    """The manifest of the project."""
+    with _lock:
+        return _manifest(settings)
+
+
+@cache
+def _manifest(settings: Settings) -> "Manifest":
+    set_for_dbt(NEUTRAL)
+    result = _invoke(settings, ["parse"], None, None)
+    if not result.success:
+        raise DbtFailed([str(result.exception)])
+    manifest: Manifest = result.result
+    return manifest
+
+
+def _invoke(
+    settings: Settings,
+    arguments: list[str],
+    manifest: "Manifest | None",
+    tell: Callable[[Any], None] | None,
+) -> Any:
+    from dbt.cli.main import dbtRunner  # 3 s of imports: only runs that need dbt pay for it.
+
+    project = dbt_project_dir(settings.dbt_project)
+    target = settings.temporary / "dbt"
+    target.mkdir(parents=True, exist_ok=True)
+    paths = {
+        "--project-dir": project,
+        "--profiles-dir": project,
+        "--target-path": target,
+        "--log-path": target,
+    }
+    flags = [part for name, path in paths.items() for part in (name, str(path))]
+    callbacks = [] if tell is None else [tell]
+    runner = dbtRunner(manifest=manifest, callbacks=callbacks)
+    with _quiet():
+        return runner.invoke([*arguments, *flags, "--quiet", "--no-use-colors"])
+
+
+@contextlib.contextmanager
+def _quiet() -> Any:
+    """dbt changes the working folder's logs and prints to stdout, which belongs to `--json`."""
+    with Path(os.devnull).open("w") as sink, contextlib.redirect_stdout(sink):
+        yield
+
+
+def _node(node: Any) -> NodeResult:
+    return NodeResult(
+        node.node.unique_id,
+        str(node.status),
+        str(node.message or ""),
+        int(node.failures or 0),
+        f"{node.execution_time:.2f}",
+    )

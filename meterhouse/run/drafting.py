@@ -1,0 +1,45 @@
+"""Drafts: what should have been billed, minus what was, gathered into documents."""
+
+import duckdb
+import polars as pl
+
+from meterhouse.invoicing.difference import difference
+from meterhouse.invoicing.document import canonical
+from meterhouse.invoicing.drafts import drafts
+from meterhouse.run.context import Run
+from meterhouse.schema import FACTS
+
+def billed(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """One row per line key ever billed: the sum, and the window as the newest line has it."""
+    own = {"line_key", "amount", "number", "invoice_date"}
+    columns = [name for name in FACTS["billed_lines"] if name not in own]
+    newest = ", ".join(f"arg_max({c}, (batch_seq, row_no)) as {c}" for c in columns)
+    return db.sql(
+        f"select line_key, {newest}, cast(sum(amount) as decimal(38, 18)) as billed, "
+        "arg_min(number, (batch_seq, row_no)) as original_number, "
+        "arg_min(invoice_date, (batch_seq, row_no)) as original_invoice_date "
+        "from facts.billed_lines group by line_key"
+    ).pl()
+
+
+def make_drafts(run: Run, db: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    """Replace billing.drafts and billing.draft_lines; returns how many of each."""
+    desired = db.sql("from billing.desired_lines").pl()
+    lines = difference(desired, billed(db), run.through, run.through)
+    customers = db.sql("from book.customers").pl()
+    entities = db.sql("from book.entities").pl()
+    heads, draft_lines = drafts(
+        lines, customers, entities, db.sql("from book.terms").pl(), _series(db)
+    )
+    meters = db.sql("from book.meters").pl()
+    content = canonical(heads, draft_lines, customers, entities, meters)
+    complete = heads.join(content, on="draft_id", how="left", validate="1:1")
+    count = run.warehouse.replace(db, "billing.drafts", complete)
+    return count, run.warehouse.replace(db, "billing.draft_lines", draft_lines)
+
+
+def _series(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    return db.sql(
+        "select entity_id, kind, max(invoice_date) as last_invoice_date "
+        "from facts.documents group by all"
+    ).pl()

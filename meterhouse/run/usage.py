@@ -1,0 +1,23 @@
+"""Usage: from new events to daily aggregates and the determinant of every charge window."""
+
+from collections.abc import Callable
+from typing import Any
+
+from meterhouse.run.context import Run
+from meterhouse.run.dbt import NodeResult, build
+from meterhouse.warehouse import pin_table
+
+MODELS = ("path:models/staging", "path:models/usage")
+TABLES = ("usage.daily", "usage.determinants")
+
+
+def fold_usage(
+    run: Run, fold_from: int, tell: Callable[[Any], None] | None = None
+) -> list[NodeResult]:
+    """Build the usage models and their tests, then pin what they made."""
+    results = build(run, MODELS, fold_from=fold_from, tell=tell)
+    with run.warehouse.connect(run.pin, run.known_at) as db:
+        for table in TABLES:
+            counted = db.execute(f"select count(*) from {table}").fetchone()
+            pin_table(db, table, int(counted[0]) if counted else 0)
+    return results

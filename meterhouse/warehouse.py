@@ -1,0 +1,104 @@
+"""The one door to what is derived: a plain DuckDB file that may be deleted at any time.
+
+Only the holder of the run lock writes it. Readers open the published copy.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from meterhouse.duck import connect, identifier
+from meterhouse.failpoints import failpoint
+from meterhouse.lake import Lake, Pin, views
+from meterhouse.settings import Settings
+
+SCHEMAS = ("staging", "book", "usage", "billing", "accounting", "receivables", "reporting", "ops")
+
+OPS = """
+create table if not exists ops.run (
+    run_id varchar, through date, known_at bigint, snapshot bigint
+);
+create table if not exists ops.pins (
+    table_name varchar primary key, known_at bigint, through date, run_id varchar, rows bigint
+);
+create table if not exists ops.folded (
+    customer_id varchar, zone varchar, meter_id varchar, meter_version bigint, folded_seq bigint
+);
+"""
+
+
+class Warehouse:
+    """One warehouse file and the lake it derives from."""
+
+    def __init__(self, lake: Lake, path: Path | None = None) -> None:
+        self.lake = lake
+        self.path = path or lake.settings.warehouse
+
+    @property
+    def settings(self) -> Settings:
+        """Settings of the home."""
+        return self.lake.settings
+
+    @contextmanager
+    def connect(self, pin: Pin, known_at: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A writing connection with the lake attached at the pin and views `facts.*`."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with connect(self.settings, self.path) as db:
+            self.lake.attach_pinned(db, pin)
+            for schema in SCHEMAS:
+                db.execute(f"create schema if not exists {schema}")
+            db.execute(OPS)
+            views(db, pin.batch_seq if known_at is None else known_at)
+            yield db
+
+    def replace(self, db: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> int:
+        """Replace a derived table by a frame and pin it to the run, in one transaction."""
+        schema, name = table.split(".")
+        arrow = frame.to_arrow()
+        db.register("frame_in", arrow)
+        db.execute("begin")
+        target = f"{schema}.{identifier(name)}"
+        db.execute(f"create or replace table {target} as select * from frame_in")
+        pin_table(db, table, frame.height)
+        db.execute("commit")
+        db.unregister("frame_in")
+        return frame.height
+
+    def publish(self) -> bool:
+        """Copy the warehouse for readers if it changed; returns whether it did."""
+        target = self.settings.published
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with connect(self.settings, self.path) as db:
+            db.execute("checkpoint")
+        if target.exists() and target.stat().st_mtime_ns >= self.path.stat().st_mtime_ns:
+            return False
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+        shutil.copyfile(self.path, temporary)
+        _fsync(temporary)
+        failpoint("publish.copied")
+        temporary.replace(target)
+        _fsync(target.parent)
+        failpoint("publish.renamed")
+        return True
+
+
+def pin_table(db: duckdb.DuckDBPyConnection, table: str, rows: int) -> None:
+    """Write that `table` belongs to the present run; issuing refuses tables of another one."""
+    db.execute(
+        "insert or replace into ops.pins "
+        "select ?, known_at, through, run_id, ? from ops.run",
+        [table, rows],
+    )
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,102 @@
+import json
+
+import pytest
+
+from tests.conformance.judging import check_case, fault_of
+from tests.conformance.vectors import BASELINE, COMMITTED, load
+
+CASE = {
+    "id": "a",
+    "source": "here",
+    "kind": "charge",
+    "model": "per_unit",
+    "currency": "EUR",
+    "price": {"unit_amount": "0.5"},
+    "quantity": "3",
+    "expected_amount": "1.5",
+    "notes": "",
+}
+
+
+def written(folder, name, content):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_a_case_that_holds_passes():
+    assert fault_of(CASE, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"expected_amount": "1.51"}, "published 1.51, found 1.500000000000000000 [{"),
+        ({"model": "volume"}, "not supported: model volume"),
+        ({"phases": []}, "not supported: field phases"),
+        ({"price": {"unit_amount": "1", "free": "2"}}, "not supported: price field free"),
+        ({"round_to": 2, "rounding": "ceil"}, "not supported: rounding ceil"),
+        ({"round_to": 4}, "not supported: EUR rounded to 4 places"),
+        ({"quantity": "0.1234567890123"}, "not supported: more than 12 decimals"),
+        ({"kind": "refund"}, "not supported: kind refund"),
+    ],
+)
+def test_a_case_that_does_not_hold_says_why(change, fault):
+    assert fault_of(CASE | change, {}).startswith(fault)
+
+
+def test_a_listed_case_that_holds_must_be_struck_off():
+    with pytest.raises(pytest.fail.Exception, match="strike it off"):
+        check_case(CASE, {}, frozenset({"a"}))
+
+
+def test_a_listed_case_that_fails_is_expected_to():
+    with pytest.raises(pytest.xfail.Exception, match="model volume"):
+        check_case(CASE | {"model": "volume"}, {}, frozenset({"a"}))
+
+
+def test_an_unlisted_case_that_fails_fails():
+    with pytest.raises(AssertionError, match="model volume"):
+        check_case(CASE | {"model": "volume"}, {}, frozenset())
+
+
+def test_a_folder_is_read_with_its_subfolders_and_without_our_baseline(tmp_path):
+    written(tmp_path, "flat.json", [CASE])
+    written(tmp_path, "metering/deep.json", [CASE | {"id": "b", "kind": "meter"}])
+    suite = load(str(tmp_path), None)
+    assert [case["id"] for case in suite.cases] == ["a", "b"]
+    assert suite.not_built == frozenset()
+
+
+def test_what_is_not_a_case_is_kept_as_one_that_fails(tmp_path):
+    written(tmp_path, "odd.json", {"valid": True})
+    written(tmp_path, "list.json", [1])
+    suite = load(str(tmp_path), None)
+    assert [fault_of(case, {}) for case in suite.cases] == [
+        "not supported: kind no id",
+        "not supported: kind a file that is not a list of cases",
+    ]
+
+
+def test_a_baseline_may_be_named_for_other_vectors(tmp_path):
+    written(tmp_path, "flat.json", [CASE])
+    listed = tmp_path / "known.txt"
+    listed.write_text("# a remark\na  # not yet\n\n")
+    assert load(str(tmp_path), str(listed)).not_built == {"a"}
+
+
+def test_the_committed_vectors_use_the_committed_baseline():
+    assert load(str(COMMITTED), None).not_built == load(None, str(BASELINE)).not_built
+
+
+@pytest.mark.parametrize("folder", ["", "nowhere"])
+def test_a_folder_without_cases_is_refused(tmp_path, folder):
+    with pytest.raises(FileNotFoundError, match="--vectors"):
+        load(str(tmp_path / folder), None)
+
+
+def test_a_json_float_is_refused(tmp_path):
+    (tmp_path / "f.json").write_text('[{"id": "a", "quantity": 1.5}]')
+    with pytest.raises(ValueError, match=r"1\.5 is not a string"):
+        load(str(tmp_path), None)

@@ -1,0 +1,14 @@
+def pytest_addoption(parser):
+    group = parser.getgroup("conformance")
+    group.addoption(
+        "--vectors",
+        metavar="DIR",
+        help="folder of published cases (*.json, also in subfolders) for tests/conformance; "
+        "default tests/vectors",
+    )
+    group.addoption(
+        "--baseline",
+        metavar="FILE",
+        help="ids of the cases that are known not to be built; default "
+        "tests/conformance/not_built.txt with the committed vectors, none with others",
+    )
