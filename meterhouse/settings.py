@@ -151,7 +151,7 @@ class Settings:
     @property
     def published(self) -> Path:
         """The copy of the warehouse that readers open."""
-        return self.home / "published" / "meterhouse.duckdb"
+        return self.home / "published" / "warehouse.duckdb"
 
     @property
     def book(self) -> Path:

@@ -21,7 +21,8 @@ _lock = threading.Lock()
 RESULTS = {"LogModelResult", "LogTestResult"}
 # What the profile reads while parsing: constant, or every run would parse the project again.
 NEUTRAL = {
-    "METERHOUSE_WAREHOUSE": ":memory:",
+    # dbt writes the file's stem into every node, so all warehouses are called warehouse.duckdb.
+    "METERHOUSE_WAREHOUSE": "warehouse.duckdb",
     "METERHOUSE_LAKE": ":memory:",
     "METERHOUSE_LAKE_DATA": "",
     "METERHOUSE_LAKE_SNAPSHOT": "0",
@@ -63,6 +64,18 @@ def build(
     tell: Callable[[Any], None] | None = None,
 ) -> list[NodeResult]:
     """`dbt build` of the selected models and their tests on the run's warehouse."""
+    arguments = ["build", "--exclude-resource-type", "unit_test", "--select", *select]
+    return _on_warehouse(run, arguments, fold_from, tell)
+
+
+def unit_tests(run: Run) -> list[NodeResult]:
+    """Every unit test of the project; what they mock must have been built in the warehouse."""
+    return _on_warehouse(run, ["test", "--select", "test_type:unit"], 0, None)
+
+
+def _on_warehouse(
+    run: Run, arguments: list[str], fold_from: int, tell: Callable[[Any], None] | None
+) -> list[NodeResult]:
     settings = run.lake.settings
     with _lock:
         manifest = _manifest(settings)
@@ -75,12 +88,7 @@ def build(
                 "METERHOUSE_TEMPORARY": str(settings.temporary),
             }
         )
-        result = _invoke(
-            settings,
-            ["build", "--exclude-resource-type", "unit_test", "--select", *select],
-            manifest,
-            tell,
-        )
+        result = _invoke(settings, arguments, manifest, tell)
     results = [_node(node) for node in getattr(result.result, "results", [])]
     if not result.success:
         bad = [f"{n.unique_id}: {n.message}" for n in results if n.status in ("error", "fail")]
@@ -96,7 +104,8 @@ def parsed(settings: Settings) -> "Manifest":
 
 @cache
 def _manifest(settings: Settings) -> "Manifest":
-    set_for_dbt(NEUTRAL)
+    home = {"METERHOUSE_WAREHOUSE": str(settings.temporary / "parse" / "warehouse.duckdb")}
+    set_for_dbt({**NEUTRAL, **home})
     result = _invoke(settings, ["parse"], None, None)
     if not result.success:
         raise DbtFailed([str(result.exception)])

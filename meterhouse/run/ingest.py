@@ -191,7 +191,7 @@ def _counts(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 def _append_outcomes(commit: Commit, kind: str) -> None:
     """Write the classified rows: events, quarantined records and conflicts."""
-    commit.append("usage_events", _accepted_sql(commit))
+    append_accepted(commit)
     if kind == "file":
         commit.append(
             "rejected_events",
@@ -208,6 +208,11 @@ def _append_outcomes(commit: Commit, kind: str) -> None:
         "select * exclude (original_seq, original_row), 'open' as status "
         "from classified where outcome = 'conflict'",
     )
+
+
+def append_accepted(commit: Commit) -> int:
+    """Append the accepted and restated rows of table `classified`; returns how many."""
+    return commit.append("usage_events", _accepted_sql(commit))
 
 
 def _accepted_sql(commit: Commit) -> str:

@@ -2,12 +2,12 @@
 
 import duckdb
 import polars as pl
+from polars.exceptions import PolarsError
 
+from meterhouse.errors import MeterhouseError
 from meterhouse.money import QUANTITY
 from meterhouse.pricing.rating import rate_windows
 from meterhouse.run.context import Run
-
-TABLE = "billing.desired_lines"
 
 DUE = """
 select windows.*, determinants.determinant_id,
@@ -17,11 +17,41 @@ from billing.charge_windows as windows
 left join usage.determinants as determinants using (window_id)
 where windows.due_on <= ?
 """
+FAILURES = {"contract_id": pl.String, "customer_id": pl.String, "sentence": pl.String}
 
 
 def rate_due(run: Run, db: duckdb.DuckDBPyConnection) -> int:
-    """Replace billing.desired_lines: one row per due window with quantity, amounts and steps."""
+    """Replace billing.desired_lines: one row per due window with quantity, amounts and steps.
+
+    A contract that cannot be rated leaves the run with its reason in ops.failures; the others
+    are rated as if it were not there.
+    """
     windows = db.sql(DUE, params=[run.through]).pl().with_columns(pl.col("quantity").cast(QUANTITY))
-    rated = rate_windows(windows)
-    desired = windows.drop("quantity").join(rated, on="window_id", how="left", validate="1:1")
-    return run.warehouse.replace(db, TABLE, desired)
+    rated, failures = _rated(windows)
+    desired = windows.drop("quantity").join(rated, on="window_id", validate="1:1")
+    run.warehouse.replace(db, "ops.failures", failures)
+    return run.warehouse.replace(db, "billing.desired_lines", desired)
+
+
+def _rated(windows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """All windows in one pass; only where that fails, halves, until the contract is found."""
+    try:
+        return rate_windows(windows), pl.DataFrame(schema=FAILURES)
+    except (MeterhouseError, PolarsError) as error:
+        contracts = windows["contract_id"].unique().sort()
+        if len(contracts) == 1:
+            return rate_windows(windows.clear()), _failure(windows, error)
+        half = contracts[: len(contracts) // 2]
+        chosen = pl.col("contract_id").is_in(half.implode())
+        parts = [_rated(windows.filter(chosen)), _rated(windows.filter(~chosen))]
+        return pl.concat([p[0] for p in parts]), pl.concat([p[1] for p in parts])
+
+
+def _failure(windows: pl.DataFrame, error: Exception) -> pl.DataFrame:
+    contract, customer = windows["contract_id"][0], windows["customer_id"][0]
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    sentence = (
+        f"Contract {contract} could not be rated and left the run: {reason}. Nothing of it was "
+        "billed. Correct the contract or its usage and run again."
+    )
+    return pl.DataFrame([(contract, customer, sentence)], schema=FAILURES, orient="row")

@@ -31,7 +31,9 @@ def make_windows(run: Run, db: duckdb.DuckDBPyConnection) -> int:
     run.warehouse.replace(db, "usage.zone_days", days)
     windows = charge_windows(contracts, items, days, last)
     with_meters = _with_meter_version(windows, meters)
-    return run.warehouse.replace(db, "billing.charge_windows", with_meters)
+    count = run.warehouse.replace(db, "billing.charge_windows", with_meters)
+    _make_coverage(db, last)
+    return count
 
 
 def _span(db: duckdb.DuckDBPyConnection, through: date) -> tuple[date, date]:
@@ -55,12 +57,57 @@ def _with_meter_version(windows: pl.DataFrame, meters: pl.DataFrame) -> pl.DataF
     return windows.join(in_force, on="window_id", how="left", validate="1:1")
 
 
+def _make_coverage(db: duckdb.DuckDBPyConnection, last: date) -> None:
+    """Replace billing.coverage: spans of time in which an item reads its meter.
+
+    Neighbouring windows are one span; one that reaches past the horizon has no end, so that a
+    contract's spans do not change from day to day.
+    """
+    db.execute(
+        """
+        create or replace table billing.coverage as
+        with windows as (
+            select *, window_start is distinct from lag(window_end) over (
+                partition by contract_id, item_id, meter_version order by window_start
+            ) as is_new
+            from billing.charge_windows where component = 'usage'
+        ),
+        islands as (
+            select *, sum(is_new::int) over (
+                partition by contract_id, item_id, meter_version order by window_start
+            ) as island
+            from windows
+        )
+        select
+            customer_id, contract_id, item_id, meter_id, meter_version,
+            min(window_start) as covered_from,
+            case when max(window_end_on) > ? then timestamptz '9999-12-31 00:00:00+00'
+                else max(window_end) end as covered_to
+        from islands group by all
+        """,
+        [last],
+    )
+    pin_table(db, "billing.coverage", 0)
+
+
 def plan_fold(run: Run, db: duckdb.DuckDBPyConnection) -> int:
-    """Replace ops.fold_plan: what each customer, zone and meter version has still to read.
+    """Replace ops.meter_plan, ops.fold_plan and ops.fate_plan: what has still to be read.
 
     A new meter version, zone or customer reads from the first batch, for itself only. Returns the
     batch after which anything has to be read.
     """
+    _plan_meters(run, db)
+    _plan_fates(db)
+    least = db.execute(
+        "select least("
+        "(select coalesce(min(from_seq), max(known_at)) from ops.fold_plan), "
+        "(select coalesce(min(from_seq), max(known_at)) from ops.fate_plan), "
+        "(select known_at from ops.run))"
+    ).fetchone()
+    return int(least[0]) if least else 0
+
+
+def _plan_meters(run: Run, db: duckdb.DuckDBPyConnection) -> None:
     columns = property_columns(run.lake.columns(db, "usage_events"))
     filters = "".join(
         f", (filter->{literal(_path(name))})::varchar[] as {identifier('filter_' + name)}"
@@ -69,7 +116,7 @@ def plan_fold(run: Run, db: duckdb.DuckDBPyConnection) -> int:
     )
     db.execute(
         f"""
-        create or replace table ops.fold_plan as
+        create or replace table ops.meter_plan as
         with pairs as (
             select distinct customer_id, zone from book.contracts
             union
@@ -84,15 +131,52 @@ def plan_fold(run: Run, db: duckdb.DuckDBPyConnection) -> int:
         from pairs
         cross join book.meters as meters
         cross join ops.run as run
-        left join ops.folded as folded using (customer_id, zone, meter_id, meter_version)
-        where coalesce(folded.folded_seq, 0) < run.known_at
+        left join ops.folded as folded using (customer_id, zone, meter_id, meter_version);
+        create or replace table ops.fold_plan as
+        select * from ops.meter_plan where from_seq < known_at;
         """
     )
-    pin_table(db, "ops.fold_plan", 0)
-    least = db.execute(
-        "select coalesce(min(from_seq), (select known_at from ops.run)) from ops.fold_plan"
+
+
+def _plan_fates(db: duckdb.DuckDBPyConnection) -> None:
+    """Customers whose coverage changed lose their fates and read all their events again."""
+    db.execute(
+        """
+        create or replace table ops.fate_plan as
+        with spans as (
+            select customer_id, md5(string_agg(
+                concat_ws('|', meter_id, meter_version, covered_from, covered_to), ','
+                order by meter_id, meter_version, covered_from, covered_to
+            )) as spans_hash
+            from billing.coverage group by customer_id
+        ),
+        known as (
+            select md5(string_agg(concat_ws('|', meter_id, meter_version), ','
+                order by meter_id, meter_version)) as meters_hash
+            from book.meters
+        ),
+        hashed as (
+            select customers.customer_id,
+                md5(concat_ws('|', meters_hash, coalesce(spans_hash, ''))) as coverage_hash
+            from book.customers as customers cross join known left join spans using (customer_id)
+        )
+        select hashed.customer_id, hashed.coverage_hash,
+            case when fated.coverage_hash = hashed.coverage_hash then fated.folded_seq else 0 end
+                as from_seq,
+            run.known_at
+        from hashed cross join ops.run as run left join ops.fated as fated using (customer_id);
+        """
+    )
+    made = db.execute(
+        "select 1 from duckdb_tables() where schema_name = 'usage' and table_name = 'fates'"
     ).fetchone()
-    return int(least[0]) if least else 0
+    db.execute("begin")
+    again = "customer_id in (select customer_id from ops.fate_plan where from_seq = 0)"
+    if made:
+        db.execute(f"delete from usage.fates where {again}")
+    db.execute(f"delete from ops.fated where {again}")
+    db.execute("delete from ops.fate_plan where from_seq >= known_at")
+    db.execute("commit")
 
 
 def _path(column: str) -> str:

@@ -10,9 +10,9 @@ accepted as (
 
     select
         *,
-        1 as sign
+        1 as sign,
+        false as is_superseded
     from events
-    where batch_seq > {{ env_var('METERHOUSE_FOLD_FROM', '0') | int }}
 
 ),
 
@@ -21,7 +21,8 @@ replaced as (
 
     select
         events.* replace (accepted.batch_seq as batch_seq),
-        -1 as sign
+        -1 as sign,
+        true as is_superseded
     from accepted
     inner join events
         on

@@ -1,0 +1,54 @@
+with
+
+invoices as (
+
+    select * from {{ ref('invoices') }}
+
+),
+
+run as (
+
+    select * from {{ source('ops', 'run') }}
+
+),
+
+-- There are no payments yet: what a document says is what is open.
+unsettled as (
+
+    select
+        invoices.document_id,
+        invoices.number,
+        invoices.kind,
+        invoices.entity_id,
+        invoices.customer_id,
+        invoices.customer_name,
+        invoices.currency,
+        invoices.invoice_date,
+        invoices.due_date,
+        invoices.total,
+        invoices.total as open_amount,
+        run.through as as_of,
+        cast(greatest(date_diff('day', invoices.due_date, run.through), 0) as bigint)
+            as overdue_days
+    from invoices
+    cross join run
+    where invoices.total <> 0
+
+),
+
+aged as (
+
+    select
+        *,
+        case
+            when overdue_days = 0 then 'not due'
+            when overdue_days <= 30 then '1-30'
+            when overdue_days <= 60 then '31-60'
+            when overdue_days <= 90 then '61-90'
+            else 'over 90'
+        end as aging_bucket
+    from unsettled
+
+)
+
+select * from aged

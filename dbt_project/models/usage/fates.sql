@@ -1,0 +1,54 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        full_refresh=false,
+        on_schema_change='fail',
+        post_hook=[
+            "delete from ops.fated where customer_id in (select customer_id from ops.fate_plan)",
+            "insert into ops.fated
+             select customer_id, coverage_hash, known_at from ops.fate_plan",
+        ],
+    )
+}}
+
+with
+
+judged as (
+
+    select * from {{ ref('stg_facts__judged_events') }}
+
+),
+
+run as (
+
+    select * from {{ source('ops', 'run') }}
+
+),
+
+-- An older version leaves its fate and becomes superseded: the total stays the events accepted.
+moved as (
+
+    select customer_id, event_type, event_day, fate, sign from judged
+    union all
+    select customer_id, event_type, event_day, 'superseded' as fate, 1 as sign
+    from judged where is_superseded
+
+),
+
+counted as (
+
+    select
+        moved.customer_id,
+        moved.event_type,
+        moved.event_day,
+        moved.fate,
+        run.known_at as folded_seq,
+        cast(sum(moved.sign) as bigint) as event_count
+    from moved
+    cross join run
+    group by all
+
+)
+
+select * from counted

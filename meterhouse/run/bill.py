@@ -1,0 +1,198 @@
+"""One whole run: from what has landed to issued documents, entries and published tables."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from meterhouse.errors import UsageError
+from meterhouse.failpoints import failpoint
+from meterhouse.lake import Lake, Pin
+from meterhouse.run.book import flatten
+from meterhouse.run.checks import run_checks
+from meterhouse.run.context import Run
+from meterhouse.run.drafting import make_drafts
+from meterhouse.run.ingest import Loaded, ingest
+from meterhouse.run.issuing import Issued, issue
+from meterhouse.run.manifest import record_manifest
+from meterhouse.run.marts import build_marts
+from meterhouse.run.quarantine import retry
+from meterhouse.run.rating import rate_due
+from meterhouse.run.usage import fold_usage
+from meterhouse.run.windows import make_windows, plan_fold
+from meterhouse.warehouse import Warehouse
+
+Tell = Callable[[str], None]
+
+# Rows that feed money; their bytes are compared with their hashes before they are read.
+MONEY_FACTS = ("book_versions", "documents", "billed_lines", "billed_determinants")
+MONEY_FACTS += ("journal_entries", "journal_lines", "commands", "conflicts", "batches")
+
+
+@dataclass
+class Billed:
+    """What a run did."""
+
+    run_id: str
+    through: date
+    known_at: int
+    is_dry: bool
+    why_dry: str = ""
+    loaded: list[Loaded] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    failed_checks: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    issued: Issued | None = None
+    totals: list[dict[str, str]] = field(default_factory=list)
+    is_published: bool = False
+
+
+def bill(
+    lake: Lake,
+    through: date,
+    *,
+    known_at: int | None = None,
+    dry_run: bool = False,
+    tell: Tell = lambda _: None,
+) -> Billed:
+    """Run every step under the run lock; safe to repeat after any interruption."""
+    with lake.run_lock.held():
+        loaded = [] if dry_run or known_at is not None else admit(lake, tell)
+        with begin(lake, through, known_at, dry_run) as (run, why_dry):
+            result = Billed(run.run_id, through, run.known_at, run.is_dry, why_dry, loaded)
+            prepare(run, result, tell)
+            if not run.is_dry:
+                finish(run, result, tell)
+    return result
+
+
+def admit(lake: Lake, tell: Tell = lambda _: None) -> list[Loaded]:
+    """Let in what has landed, then what quarantine can release."""
+    tell("Loading files that landed")
+    loaded = ingest(lake)
+    return loaded + retry(lake)
+
+
+@contextmanager
+def begin(
+    lake: Lake, through: date, known_at: int | None, dry_run: bool
+) -> Iterator[tuple[Run, str]]:
+    """Pin the facts; a dry run works on a scratch warehouse that is removed afterwards."""
+    pin = lake.head()
+    seq = pin.batch_seq if known_at is None else known_at
+    if not 0 <= seq <= pin.batch_seq:
+        raise UsageError(
+            f"Batch {seq} is not known: the last one is {pin.batch_seq}. Nothing was run."
+        )
+    why_dry = _why_dry(lake, through, seq, pin, dry_run)
+    warehouse = Warehouse(lake)
+    if why_dry:
+        warehouse = Warehouse(lake, _scratch(warehouse, seq, pin))
+    run = Run(warehouse, through, pin, seq, bool(why_dry))
+    try:
+        with warehouse.connect(pin, seq) as db:
+            start(run, db)
+        failpoint("run.pinned")
+        yield run, why_dry
+    finally:
+        if why_dry:
+            shutil.rmtree(warehouse.path.parent, ignore_errors=True)
+
+
+def start(run: Run, db: duckdb.DuckDBPyConnection) -> None:
+    """Verify the files that feed money and write what the run knows into ops.run."""
+    folded = db.execute("select coalesce(min(folded_seq), 0) from ops.folded").fetchone()
+    since = int(folded[0]) if folded else 0
+    damaged = run.lake.verify(db, MONEY_FACTS) + run.lake.verify(db, ["usage_events"], since)
+    if damaged:
+        raise damaged[0]
+    db.execute("delete from ops.run")
+    db.execute(
+        "insert into ops.run values (?, ?, ?, ?)",
+        [run.run_id, run.through, run.known_at, run.pin.snapshot],
+    )
+    flatten(db)
+
+
+def prepare(run: Run, result: Billed, tell: Tell = lambda _: None) -> None:
+    """Everything up to checked drafts and the manifest: only derived tables change."""
+    counts = result.counts
+    with run.warehouse.connect(run.pin, run.known_at) as db:
+        tell("Cutting charge windows")
+        counts["charge_windows"] = make_windows(run, db)
+        fold_from = plan_fold(run, db)
+    failpoint("run.windows")
+    tell("Folding usage")
+    fold_usage(run, fold_from)
+    failpoint("run.usage")
+    with run.warehouse.connect(run.pin, run.known_at) as db:
+        tell("Rating")
+        counts["desired_lines"] = rate_due(run, db)
+        failpoint("run.rated")
+        tell("Drafting")
+        counts["drafts"], counts["draft_lines"] = make_drafts(run, db)
+        failpoint("run.drafted")
+        tell("Checking")
+        _check(run, db, result)
+        failpoint("run.checked")
+        if not run.is_dry:
+            record_manifest(run, db)
+            failpoint("run.manifest")
+        result.totals = _totals(db)
+
+
+def finish(run: Run, result: Billed, tell: Tell = lambda _: None) -> None:
+    """Issue what may be issued, then build the marts at a new pin and publish."""
+    tell("Issuing")
+    result.issued = issue(run.lake, warehouse=run.warehouse)
+    failpoint("run.issued")
+    tell("Building marts")
+    build_marts(run)
+    failpoint("run.marts")
+    tell("Publishing")
+    result.is_published = run.warehouse.publish()
+
+
+def _check(run: Run, db: duckdb.DuckDBPyConnection, result: Billed) -> None:
+    checks = run_checks(run, db)
+    failed = checks.filter(~checks["passed"])
+    result.counts["checks"] = checks.height
+    result.failed_checks = failed.filter(failed["is_blocking"])["sentence"].to_list()
+    result.warnings = failed.filter(~failed["is_blocking"])["sentence"].to_list()
+
+
+def _totals(db: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
+    rows = db.execute(
+        "select kind, currency, count(*)::varchar as documents, sum(net)::varchar as net "
+        "from billing.drafts group by all order by all"
+    ).fetchall()
+    return [dict(zip(("kind", "currency", "documents", "net"), row, strict=True)) for row in rows]
+
+
+def _why_dry(lake: Lake, through: date, seq: int, pin: Pin, dry_run: bool) -> str:
+    if dry_run:
+        return "a dry run was asked for"
+    if seq < pin.batch_seq:
+        return f"it knows only up to batch {seq} of {pin.batch_seq}"
+    with lake.reading() as db:
+        last = db.execute("select max(through) from facts.documents").fetchone()
+    if last and last[0] is not None and through < last[0]:
+        return f"documents were issued through {last[0]}, later than {through}"
+    return ""
+
+
+def _scratch(warehouse: Warehouse, seq: int, pin: Pin) -> Path:
+    """A copy of the warehouse where that saves work; nothing, where it knows more than asked."""
+    folder = warehouse.settings.temporary / f"scratch-{seq}-{pin.snapshot}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    scratch: Path = folder / warehouse.path.name
+    if seq == pin.batch_seq and warehouse.path.exists():
+        shutil.copyfile(warehouse.path, scratch)
+    return scratch
+
+

@@ -1,0 +1,441 @@
+"""What must hold before anything is issued; each result is stored with its numbers.
+
+A check is SQL that gives one row per thing in its scope: scope_id, expected, actual, and detail
+for the sentence. It holds where expected and actual are equal. Failed rows are stored one by
+one, a check that holds everywhere as one row with the sums, so that "passed" is a fact too.
+"""
+
+from typing import NamedTuple
+
+import duckdb
+import polars as pl
+
+from meterhouse.lake import Commit
+from meterhouse.run.context import Run
+
+
+class Check(NamedTuple):
+    """One check; `claim` is the sentence that holds, `remedy` what to do when it does not."""
+
+    name: str
+    scope_kind: str
+    is_blocking: bool
+    claim: str
+    remedy: str
+    sql: str
+
+
+CHECKS = (
+    Check(
+        "batches_add_up",
+        "run",
+        True,
+        "received + released = accepted + duplicate + conflict + quarantined + refused",
+        "A batch lost or doubled records; do not issue, restore the lake from a backup.",
+        """
+        select 'run' as scope_id, sum(received + released) as expected,
+            sum(accepted + duplicate + conflict + quarantined + refused) as actual,
+            coalesce('batch ' || min(batch_seq) filter (
+                received + released
+                <> accepted + duplicate + conflict + quarantined + refused
+            ), 'all batches') as detail
+        from facts.batches
+        """,
+    ),
+    Check(
+        "accepted_events_are_stored",
+        "run",
+        True,
+        "the batches' accepted events are the events of the lake",
+        "Events are missing or doubled in the lake; do not issue, restore it from a backup.",
+        """
+        with batches as (
+            select batch_seq, sum(accepted) as accepted from facts.batches group by 1
+        ),
+        events as (select batch_seq, count(*) as events from facts.usage_events group by 1)
+        select 'run' as scope_id, coalesce(sum(accepted), 0) as expected,
+            coalesce(sum(events), 0) as actual,
+            coalesce('batch ' || min(batch_seq) filter (
+                coalesce(accepted, 0) <> coalesce(events, 0)
+            ), 'all batches') as detail
+        from batches full join events using (batch_seq)
+        """,
+    ),
+    Check(
+        "quarantine_adds_up",
+        "run",
+        True,
+        "quarantined = released + refused + still open",
+        "A quarantined event was released twice or lost; do not issue, tell the engineers.",
+        """
+        with steps as (
+            select
+                count(*) filter (status = 'quarantined') as entered,
+                count(*) filter (status <> 'quarantined') as steps,
+                count(distinct (original_seq, original_row))
+                    filter (status <> 'quarantined') as ended
+            from facts.rejected_events
+        ),
+        batches as (
+            select coalesce(sum(quarantined), 0) as quarantined,
+                coalesce(sum(released) filter (kind in ('release', 'refusal')), 0) as released
+            from facts.batches
+        )
+        select 'run' as scope_id, quarantined - released as expected,
+            entered - ended as actual, steps || ' steps' as detail
+        from steps, batches
+        """,
+    ),
+    Check(
+        "every_event_has_a_fate",
+        "customer",
+        True,
+        "accepted events = read by a charge window + named buckets",
+        "Usage leaks between the lake and the bill; delete the warehouse and run again.",
+        """
+        with events as (
+            select customer_id, count(*) as events from facts.usage_events group by 1
+        ),
+        fates as (select customer_id, sum(event_count) as fates from usage.fates group by 1)
+        select customer_id as scope_id, coalesce(events, 0) as expected,
+            coalesce(fates, 0) as actual, 'events' as detail
+        from events full join fates using (customer_id)
+        """,
+    ),
+    Check(
+        "usage_is_conserved",
+        "customer",
+        True,
+        "the quantity of a meter's events = the quantity of its days",
+        "The daily aggregates are not what the events say; delete the warehouse and run again.",
+        """
+        with events as (
+            select customer_id, meter_id, meter_version, zone,
+                sum(sign * quantity) as quantity
+            from staging.stg_facts__all_metered_events group by all
+        ),
+        days as (
+            select customer_id, meter_id, meter_version, zone, sum(quantity) as quantity
+            from usage.daily group by all
+        )
+        select customer_id as scope_id, coalesce(sum(events.quantity), 0) as expected,
+            coalesce(sum(days.quantity), 0) as actual,
+            'units, over all meters and zones' as detail
+        from events
+        full join days using (customer_id, meter_id, meter_version, zone)
+        group by customer_id
+        having bool_or(coalesce(events.quantity, 0) <> coalesce(days.quantity, 0)) or true
+        """,
+    ),
+    Check(
+        "determinants_hold_all_days",
+        "contract",
+        True,
+        "the determinants of an item = the days of its meter inside its windows",
+        "A window lost or doubled a day; delete the warehouse and run again.",
+        """
+        with windows as (
+            select contract_id, item_id, customer_id, zone, meter_id, meter_version,
+                min(window_start_on) as first_on, max(window_end_on) as end_on
+            from billing.charge_windows where component = 'usage' group by all
+        ),
+        days as (
+            select windows.contract_id, sum(daily.quantity) as quantity
+            from windows
+            join usage.daily as daily using (customer_id, zone, meter_id, meter_version)
+            where daily.local_day >= windows.first_on and daily.local_day < windows.end_on
+            group by all
+        ),
+        determinants as (
+            select contract_id, sum(quantity) as quantity from usage.determinants group by all
+        )
+        select contract_id as scope_id, coalesce(days.quantity, 0) as expected,
+            coalesce(determinants.quantity, 0) as actual, 'units' as detail
+        from determinants full join days using (contract_id)
+        """,
+    ),
+    Check(
+        "conflicts_are_resolved",
+        "window",
+        True,
+        "no open conflict falls into the window",
+        "Keep the first values or take the new ones: `meterhouse conflicts list`.",
+        """
+        with ended as (
+            select distinct original_seq, original_row from facts.conflicts where status <> 'open'
+        ),
+        open as (
+            select * from facts.conflicts as conflicts
+            where status = 'open' and not exists (
+                select 1 from ended
+                where ended.original_seq = conflicts.batch_seq
+                    and ended.original_row = conflicts.row_no
+            )
+        ),
+        instants as (
+            select customer_id, event_type, occurred_at as at, batch_seq, row_no from open
+            union
+            select customer_id, event_type, first_occurred_at, batch_seq, row_no from open
+        )
+        select windows.window_id as scope_id, 0 as expected,
+            count(distinct (instants.batch_seq, instants.row_no)) as actual,
+            windows.contract_id || ' ' || windows.item_id || ' from '
+                || windows.window_start_on as detail
+        from instants
+        join billing.charge_windows as windows
+            on windows.customer_id = instants.customer_id
+            and instants.at >= windows.window_start and instants.at < windows.window_end
+        join book.meters as meters
+            on meters.meter_id = windows.meter_id
+            and meters.meter_version = windows.meter_version
+            and meters.event_type = instants.event_type
+        group by windows.window_id, windows.contract_id, windows.item_id, windows.window_start_on
+        """,
+    ),
+    Check(
+        "quantities_are_not_negative",
+        "window",
+        True,
+        "no determinant is below zero",
+        "Corrections took away more than was used; review the events of the window.",
+        """
+        select window_id as scope_id, 0 as expected, quantity as actual,
+            contract_id || ' ' || item_id || ' from ' || window_start_on as detail
+        from usage.determinants where quantity < 0
+        """,
+    ),
+    Check(
+        "usage_has_a_contract",
+        "customer",
+        True,
+        "no usage without a contract, where the customer's account demands it",
+        "Record a contract that covers the usage, or set usage_without_contract: allow.",
+        """
+        select fates.customer_id as scope_id, 0 as expected, sum(event_count) as actual,
+            'events from ' || min(event_day) || ' to ' || max(event_day) as detail
+        from usage.fates as fates
+        join book.customers as customers using (customer_id)
+        where customers.usage_without_contract = 'block'
+            and fates.fate in ('no_contract', 'not_in_contract')
+        group by fates.customer_id
+        """,
+    ),
+    Check(
+        "contracts_are_rated",
+        "contract",
+        True,
+        "every contract could be rated",
+        "Correct the contract or its usage and run again.",
+        "select contract_id as scope_id, 0 as expected, 1 as actual, sentence as detail "
+        "from ops.failures",
+    ),
+    Check(
+        "drafts_are_the_difference",
+        "contract",
+        True,
+        "billed + drafted = desired",
+        "The drafts are not the difference; delete the warehouse and run again.",
+        """
+        with failed as (select contract_id from ops.failures),
+        desired as (
+            select contract_id, sum(amount) as amount from billing.desired_lines group by 1
+        ),
+        billed as (
+            select contract_id, sum(amount) as amount from facts.billed_lines
+            where due_on <= (select through from ops.run) group by 1
+        ),
+        drafted as (
+            select contract_id, sum(amount) as amount from billing.draft_lines group by 1
+        )
+        select contract_id as scope_id, coalesce(desired.amount, 0) as expected,
+            coalesce(billed.amount, 0) + coalesce(drafted.amount, 0) as actual,
+            'money' as detail
+        from desired full join billed using (contract_id) full join drafted using (contract_id)
+        where contract_id not in (select contract_id from failed)
+        """,
+    ),
+    Check(
+        "drafts_add_up",
+        "customer",
+        True,
+        "lines = net, and net + tax = total, in every draft",
+        "A draft does not add up; delete the warehouse and run again.",
+        """
+        with lines as (
+            select draft_id, sum(amount) as amount from billing.draft_lines group by 1
+        )
+        select customer_id as scope_id, sum(lines.amount + coalesce(tax, 0)) as expected,
+            sum(coalesce(total, net)) as actual, string_agg(left(draft_id, 8), ', ') as detail
+        from billing.drafts left join lines using (draft_id)
+        group by customer_id
+        """,
+    ),
+    Check(
+        "documents_add_up",
+        "entity",
+        True,
+        "lines = net and net + tax = total in every issued document",
+        "An issued document does not add up; do not issue, tell the engineers.",
+        """
+        with lines as (
+            select document_id, sum(amount) as amount from facts.billed_lines group by 1
+        )
+        select entity_id as scope_id, sum(coalesce(lines.amount, 0) + tax) as expected,
+            sum(total) as actual,
+            coalesce('first ' || min(number) filter (
+                coalesce(lines.amount, 0) <> net or net + tax <> total
+            ), 'all documents') as detail
+        from facts.documents left join lines using (document_id)
+        group by entity_id
+        """,
+    ),
+    Check(
+        "entries_balance",
+        "entity",
+        True,
+        "debits = credits in every entry, in transaction and base currency",
+        "An entry does not balance; do not issue, tell the engineers.",
+        """
+        with sums as (
+            select entry_id, sum(debit) as debit, sum(credit) as credit,
+                sum(debit_base) as debit_base, sum(credit_base) as credit_base
+            from facts.journal_lines group by 1
+        )
+        select entity_id as scope_id, sum(debit + debit_base) as expected,
+            sum(credit + credit_base) as actual,
+            coalesce('first ' || min(entry_id) filter (
+                debit <> credit or debit_base <> credit_base or debit is null
+            ), 'all entries') as detail
+        from facts.journal_entries left join sums using (entry_id)
+        group by entity_id
+        """,
+    ),
+    Check(
+        "receivables_equal_documents",
+        "entity",
+        True,
+        "accounts receivable = totals of issued documents",
+        "The ledger and the documents disagree; do not issue, tell the engineers.",
+        """
+        with ledger as (
+            select entity_id, sum(debit - credit) as amount
+            from facts.journal_lines join facts.journal_entries using (entry_id)
+            where account = 'accounts_receivable' group by 1
+        ),
+        documents as (select entity_id, sum(total) as amount from facts.documents group by 1)
+        select entity_id as scope_id, coalesce(documents.amount, 0) as expected,
+            coalesce(ledger.amount, 0) as actual, 'money' as detail
+        from documents full join ledger using (entity_id)
+        """,
+    ),
+    Check(
+        "numbers_are_gapless",
+        "entity",
+        True,
+        "the documents of a series are as many as its last number",
+        "A number is missing or doubled; do not issue, tell the engineers.",
+        """
+        select any_value(entity_id) as scope_id,
+            max(cast(regexp_extract(number, '([0-9]+)[^0-9]*$', 1) as bigint)) as expected,
+            count(distinct number) as actual, series as detail
+        from facts.documents group by series
+        """,
+    ),
+    Check(
+        "quarantine_is_empty",
+        "run",
+        False,
+        "no event waits in quarantine",
+        "Look at them: `meterhouse quarantine list`; each run tries them again.",
+        """
+        select 'run' as scope_id, 0 as expected,
+            count(*) filter (status = 'quarantined')
+                - count(distinct (original_seq, original_row)) filter (status <> 'quarantined')
+                as actual,
+            'events' as detail
+        from facts.rejected_events
+        """,
+    ),
+)
+
+# Detail rows that name a fault inside a sum that happens to agree fail as well.
+NAMED_FAULT = "^(batch [0-9]|first )"
+
+
+def run_checks(run: Run, db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Run every check and store the results as facts; returns them, one row per result."""
+    results = pl.concat([_result(run, db, check) for check in CHECKS])
+    return store_results(run, results)
+
+
+def store_results(run: Run, results: pl.DataFrame) -> pl.DataFrame:
+    """Append the results under the run, unless the same results stand there already."""
+    with run.lake.session() as session:
+        stored = session.execute(
+            "select check_name, scope_kind, scope_id, passed, numbers "
+            "from lake.facts.check_results where run_id = ?",
+            [run.run_id],
+        ).pl()
+        keys = stored.columns
+        new = results.join(stored, on=keys, how="anti") if stored.height else results
+        if new.height:
+
+            def write(commit: Commit) -> None:
+                commit.db.register("frame_in", new.to_arrow())
+                commit.append("check_results", "select * from frame_in")
+                commit.db.unregister("frame_in")
+
+            run.lake.commit(session, write, takes_number=False)
+    return results
+
+
+def _result(run: Run, db: duckdb.DuckDBPyConnection, check: Check) -> pl.DataFrame:
+    rows = db.sql(
+        f"select cast(scope_id as varchar) as scope_id, cast(expected as varchar) as expected, "
+        f"cast(actual as varchar) as actual, cast(detail as varchar) as detail, "
+        f"expected is not distinct from actual "
+        f"and not regexp_matches(detail, '{NAMED_FAULT}') as passed from ({check.sql})"
+    ).pl()
+    failed = rows.filter(~pl.col("passed"))
+    shown = failed if failed.height else _all_held(rows)
+    return shown.select(
+        run_id=pl.lit(run.run_id),
+        check_name=pl.lit(check.name),
+        scope_kind=pl.lit(check.scope_kind if failed.height else "run"),
+        scope_id="scope_id",
+        through=pl.lit(run.through),
+        is_blocking=pl.lit(check.is_blocking),
+        passed="passed",
+        numbers=pl.struct("actual", "detail", "expected").struct.json_encode(),
+        sentence=pl.when("passed")
+        .then(pl.lit(f"Holds: {check.claim}."))
+        .otherwise(
+            pl.format(
+                "Check {} failed for {} {}: it should hold that {}, but {} was expected and {} "
+                "found ({}). {}",
+                pl.lit(check.name),
+                pl.lit(check.scope_kind),
+                "scope_id",
+                pl.lit(check.claim),
+                "expected",
+                "actual",
+                "detail",
+                pl.lit(check.remedy),
+            )
+        ),
+    )
+
+
+def _all_held(rows: pl.DataFrame) -> pl.DataFrame:
+    totals = pl.DataFrame(
+        {
+            "scope_id": ["run"],
+            "expected": [str(rows.height) + " rows"],
+            "actual": [str(rows.height) + " rows"],
+            "detail": ["every row held"],
+            "passed": [True],
+        }
+    )
+    if rows.height != 1:
+        return totals
+    return rows.with_columns(scope_id=pl.lit("run"))

@@ -1,0 +1,66 @@
+"""The gate before issuing: a failed blocking check holds back all that lies in its scope."""
+
+import duckdb
+import polars as pl
+
+# Failed blocking checks of a run that no waiver in force covers. A waiver is a command with the
+# name of the check and the scope; it holds while the run's `through` lies before its expiry.
+FAILED = """
+with failed as (
+    select * from facts.check_results
+    where run_id = ? and is_blocking and not passed
+),
+waived as (
+    select subject_id from facts.commands
+    where kind = 'waive' and result = 'done'
+        and (select through from ops.run) < cast(payload->>'$.expires' as date)
+)
+select check_name, scope_kind, scope_id, sentence
+from failed
+where concat_ws('|', check_name, scope_kind, scope_id) not in (select subject_id from waived)
+"""
+
+
+def blocked_drafts(
+    db: duckdb.DuckDBPyConnection, drafts: pl.DataFrame, run_id: str
+) -> dict[str, str]:
+    """Draft id to the sentences of the failed checks that cover it."""
+    recorded = db.execute(
+        "select count(*) from facts.check_results where run_id = ?", [run_id]
+    ).fetchone()
+    if not recorded or not recorded[0]:
+        why = "Its run's checks were not recorded; run `meterhouse run` again."
+        return dict.fromkeys(drafts["draft_id"].to_list(), why)
+    failed = db.execute(FAILED, [run_id]).pl()
+    if not failed.height:
+        return {}
+    lines = db.sql(
+        "select draft_id, contract_id, customer_id, payer_id, entity_id, window_id "
+        "from billing.draft_lines"
+    ).pl()
+    scopes = lines.unpivot(
+        index="draft_id",
+        on=["contract_id", "customer_id", "payer_id", "entity_id", "window_id"],
+        variable_name="column",
+        value_name="scope_id",
+    ).with_columns(scope_kind=pl.col("column").replace(_KINDS))
+    whole = lines.select("draft_id").unique().with_columns(
+        column=pl.lit("run"), scope_id=pl.lit("run"), scope_kind=pl.lit("run")
+    )
+    covered = (
+        pl.concat([scopes, whole.select(scopes.columns)])
+        .join(failed, on=["scope_kind", "scope_id"])
+        .join(drafts.select("draft_id"), on="draft_id")
+        .group_by("draft_id")
+        .agg(pl.col("sentence").unique().sort().str.join(" "))
+    )
+    return dict(covered.select("draft_id", "sentence").iter_rows())
+
+
+_KINDS = {
+    "contract_id": "contract",
+    "customer_id": "customer",
+    "payer_id": "customer",
+    "entity_id": "entity",
+    "window_id": "window",
+}

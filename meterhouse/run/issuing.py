@@ -1,0 +1,258 @@
+"""Approve and issue drafts: the one place where documents, numbers and entries become facts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from meterhouse.canonical import canonical_json
+from meterhouse.errors import ChecksFailed, Rejected, UsageError
+from meterhouse.failpoints import failpoint
+from meterhouse.invoicing.document import issued
+from meterhouse.invoicing.numbering import counts, numbered, with_series
+from meterhouse.lake import Commit, Lake, views
+from meterhouse.ledger.posting import entries, unbalanced
+from meterhouse.run.commands import closed_until, record
+from meterhouse.run.gate import blocked_drafts
+from meterhouse.warehouse import Warehouse
+
+READ = (
+    "usage.daily",
+    "usage.determinants",
+    "billing.charge_windows",
+    "billing.desired_lines",
+    "billing.drafts",
+    "billing.draft_lines",
+)
+
+
+@dataclass(frozen=True)
+class Issued:
+    """What one issue did; `held` are drafts that stayed, with the sentence that says why."""
+
+    batch_seq: int | None
+    numbers: tuple[str, ...]
+    held: tuple[tuple[str, str], ...]
+
+
+def approve(lake: Lake, draft_ids: Sequence[str], reason: str | None = None) -> list[str]:
+    """Approve drafts as they stand now: records the content hash of each. Returns their ids."""
+    warehouse = Warehouse(lake)
+    with lake.run_lock.held(), warehouse.connect(lake.head()) as db:
+        drafts = _resolve(db, draft_ids)
+        blocked = drafts.filter("is_blocked")
+        if blocked.height:
+            sentences = [
+                f"Draft {d[:8]} cannot be approved: {why}"
+                for d, why in blocked.select("draft_id", "blocked_reason").iter_rows()
+            ]
+            raise Rejected("\n".join([*sentences, "Nothing was approved."]))
+        with lake.session() as session:
+            lake.commit(session, lambda commit: _record_approvals(commit, drafts, reason))
+    return drafts["draft_id"].to_list()
+
+
+def issue(lake: Lake, draft_ids: Sequence[str] = (), warehouse: Warehouse | None = None) -> Issued:
+    """Issue every approved draft (or those named) of the last run, in one commit.
+
+    Held back with a sentence: drafts without approval of this content, drafts that a failed
+    blocking check covers, drafts that miss a decision.
+    """
+    store = warehouse or Warehouse(lake)
+    with lake.run_lock.held(), store.connect(lake.head()) as db:
+        known_at, run_id, through = _run_of(db)
+        views(db, None)  # What was issued meanwhile counts, whatever the run knew.
+        _refuse_stale(db, run_id, known_at)
+        drafts = db.sql(
+            "from billing.drafts where draft_id not in (select document_id from facts.documents)"
+        ).pl()
+        if draft_ids:
+            drafts = drafts.join(_resolve(db, draft_ids).select("draft_id"), on="draft_id")
+        held = {**_undecided(drafts), **_unapproved(db, drafts)}
+        held.update(blocked_drafts(db, drafts, run_id))
+        ready = drafts.filter(~pl.col("draft_id").is_in(list(held)))
+        if not ready.height:
+            return Issued(None, (), tuple(sorted(held.items())))
+        prepared = _Prepared.read(db, ready, run_id, known_at, through)
+        with lake.session() as session:
+            batch_seq, numbers = lake.commit(session, lambda commit: prepared.write(commit))
+    return Issued(batch_seq, numbers, tuple(sorted(held.items())))
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """Everything one issue writes, but the numbers, which only the commit can take."""
+
+    ready: pl.DataFrame
+    lines: pl.DataFrame
+    determinants: pl.DataFrame
+    entities: pl.DataFrame
+    accrued: pl.DataFrame
+    closed: pl.DataFrame
+    run: dict[str, Any]
+
+    @classmethod
+    def read(
+        cls, db: duckdb.DuckDBPyConnection, ready: pl.DataFrame, run_id: str, known_at: int,
+        through: Any,
+    ) -> "_Prepared":
+        db.register("ready", ready.select("draft_id").to_arrow())
+        lines = db.sql("from billing.draft_lines semi join ready using (draft_id)").pl()
+        determinants = db.sql(
+            "select determinants.*, lines.draft_id as document_id, lines.line_key "
+            "from usage.determinants as determinants "
+            "join billing.draft_lines as lines using (window_id) "
+            "semi join ready on ready.draft_id = lines.draft_id"
+        ).pl()
+        db.unregister("ready")
+        accrued = db.sql(
+            "select line_key, cast(sum(debit - credit) as decimal(38, 18)) as accrued "
+            "from facts.journal_lines where account = 'unbilled_receivable' "
+            "group by line_key having sum(debit - credit) <> 0"
+        ).pl()
+        entities = db.sql("from book.entities").pl()
+        run = {"run_id": run_id, "known_at": known_at, "through": through}
+        return cls(ready, lines, determinants, entities, accrued, closed_until(db), run)
+
+    def write(self, commit: Commit) -> tuple[int, tuple[str, ...]]:
+        ranked = with_series(self.ready)
+        firsts = {
+            name: commit.next_number(f"series:{name}", count) for name, count in counts(ranked)
+        }
+        failpoint("issue.numbered")
+        documents = self._documents(numbered(ranked, firsts, self.entities))
+        lines = self._lines(documents)
+        heads, legs = entries(documents, lines, self.accrued)
+        faults = unbalanced(heads, legs)
+        if faults.height:
+            raise ChecksFailed([f"Entry {row[0]} does not balance." for row in faults.iter_rows()])
+        frames = {
+            "documents": documents,
+            "billed_lines": lines,
+            "billed_determinants": self.determinants,
+            "journal_entries": heads,
+            "journal_lines": legs,
+            "outbox": self._outbox(documents),
+        }
+        for table, frame in frames.items():
+            commit.db.register("frame_in", frame.to_arrow())
+            commit.append(table, "select * from frame_in")
+            commit.db.unregister("frame_in")
+        return commit.batch_seq, tuple(documents["number"].to_list())
+
+    def _documents(self, documents: pl.DataFrame) -> pl.DataFrame:
+        stamped = documents.with_columns(
+            document_id="draft_id", **{k: pl.lit(v) for k, v in self.run.items()}
+        ).join(self.closed, on="entity_id", how="left")
+        posted = stamped.with_columns(
+            posting_date=pl.max_horizontal("invoice_date", "closed_until")
+        )
+        return posted.with_columns(issued(posted).alias("content")).sort("series", "number")
+
+    def _lines(self, documents: pl.DataFrame) -> pl.DataFrame:
+        heads = documents.select("document_id", "number", "invoice_date")
+        return self.lines.rename({"draft_id": "document_id"}).join(
+            heads, on="document_id", validate="m:1"
+        )
+
+    def _outbox(self, documents: pl.DataFrame) -> pl.DataFrame:
+        return documents.select(
+            message_id=pl.format("document.issued-{}", "document_id"),
+            kind=pl.lit("document.issued"),
+            subject_id="document_id",
+            payload=pl.concat_str(pl.lit('{"number":"'), "number", pl.lit('"}')),
+        )
+
+
+def _run_of(db: duckdb.DuckDBPyConnection) -> tuple[int, str, Any]:
+    row = db.execute("select known_at, run_id, through from ops.run").fetchone()
+    if row is None:
+        raise UsageError("There are no drafts yet. Run `meterhouse run --through DATE` first.")
+    return int(row[0]), str(row[1]), row[2]
+
+
+def _refuse_stale(db: duckdb.DuckDBPyConnection, run_id: str, known_at: int) -> None:
+    """Everything issuing reads must come from one run, and nothing may have been billed since."""
+    pinned = dict(
+        db.execute(
+            "select table_name, run_id from ops.pins where list_contains(?, table_name)",
+            [list(READ)],
+        ).fetchall()
+    )
+    stale = [table for table in READ if pinned.get(table) != run_id]
+    if stale:
+        raise ChecksFailed(
+            [
+                f"Nothing was issued: {', '.join(stale)} do not belong to the last run. "
+                "A run was interrupted; run `meterhouse run --through DATE` again."
+            ]
+        )
+    other = db.execute(
+        "select number from facts.documents where batch_seq > ? and run_id <> ? limit 1",
+        [known_at, run_id],
+    ).fetchone()
+    if other is not None:
+        raise ChecksFailed(
+            [
+                f"Nothing was issued: {other[0]} was issued after these drafts were made. "
+                "Run `meterhouse run --through DATE` again."
+            ]
+        )
+
+
+def _resolve(db: duckdb.DuckDBPyConnection, draft_ids: Sequence[str]) -> pl.DataFrame:
+    """The drafts named by id or by an unambiguous beginning of one (8 digits or more)."""
+    drafts = db.sql("from billing.drafts").pl()
+    faults, chosen = [], []
+    for given in draft_ids:
+        found = [d for d in drafts["draft_id"] if d == given or (len(given) >= 8 and d.startswith(given))]
+        if len(found) == 1:
+            chosen.append(found[0])
+        else:
+            word = "no draft" if not found else f"{len(found)} drafts"
+            faults.append(f"{given!r} names {word} of the last run.")
+    if faults:
+        raise UsageError(
+            "\n".join([*faults, "Nothing was changed. `meterhouse invoices list` shows the drafts."])
+        )
+    return drafts.filter(pl.col("draft_id").is_in(chosen))
+
+
+def _undecided(drafts: pl.DataFrame) -> dict[str, str]:
+    return dict(drafts.filter("is_blocked").select("draft_id", "blocked_reason").iter_rows())
+
+
+def _unapproved(db: duckdb.DuckDBPyConnection, drafts: pl.DataFrame) -> dict[str, str]:
+    """Drafts that nobody approved as they are, where the entity does not approve by itself."""
+    approved = db.sql(
+        "select subject_id as draft_id, arg_max(content_hash, (batch_seq, row_no)) as approved_hash "
+        "from facts.commands where kind = 'approve' and result = 'done' group by subject_id"
+    ).pl()
+    policies = db.sql("select entity_id, approval from book.entities").pl()
+    waiting = (
+        drafts.join(policies, on="entity_id", how="left")
+        .join(approved, on="draft_id", how="left")
+        .filter(
+            pl.col("approval") != "automatic",
+            pl.col("approved_hash").is_null() | (pl.col("approved_hash") != pl.col("content_hash")),
+        )
+        .with_columns(
+            why=pl.when(pl.col("approved_hash").is_null())
+            .then(pl.lit("It waits for approval."))
+            .otherwise(pl.lit("It has changed since it was approved; approve it again."))
+        )
+    )
+    return dict(waiting.select("draft_id", "why").iter_rows())
+
+
+def _record_approvals(commit: Commit, drafts: pl.DataFrame, reason: str | None) -> None:
+    record(
+        commit,
+        "approve",
+        drafts.select("draft_id", "content_hash").rows(),
+        canonical_json({"reason": reason}),
+        "Approved.",
+    )
+

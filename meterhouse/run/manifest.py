@@ -1,0 +1,77 @@
+"""The manifest of a run: what it read, with which code, and what it made. Hash-chained."""
+
+from typing import Any
+
+import duckdb
+
+from meterhouse.canonical import canonical_json, sha256_text
+from meterhouse.lake import Commit
+from meterhouse.run.context import Run, code_hash, versions
+
+OUTPUTS = {
+    "usage.determinants": "quantity",
+    "billing.desired_lines": "amount",
+    "billing.drafts": "net",
+    "billing.draft_lines": "amount",
+}
+
+
+def record_manifest(run: Run, db: duckdb.DuckDBPyConnection) -> str:
+    """Append the run's manifest, unless the same stands there; returns its hash."""
+    content = canonical_json(_content(run, db))
+    digest = sha256_text(content)
+    with run.lake.session() as session:
+        last = session.execute(
+            "select content_hash from lake.facts.manifests order by batch_seq desc, row_no desc, "
+            "content_hash limit 1"
+        ).fetchone()
+        known = session.execute(
+            "select 1 from lake.facts.manifests where content_hash = ?", [digest]
+        ).fetchone()
+        if known is None:
+
+            def write(commit: Commit) -> None:
+                commit.append(
+                    "manifests",
+                    "select ? as run_id, ? as content, ? as content_hash, ? as previous_hash",
+                    [run.run_id, content, digest, last[0] if last else None],
+                )
+
+            run.lake.commit(session, write, takes_number=False)
+    return digest
+
+
+def _content(run: Run, db: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    book = db.execute(
+        "select sha256(coalesce(string_agg(content_sha256, ',' order by batch_seq, row_no), '')) "
+        "from facts.book_versions"
+    ).fetchone()
+    inputs = db.execute(
+        "select table_name, sum(rows)::bigint, "
+        "sha256(string_agg(sha256, ',' order by path)) from facts.files "
+        "where table_name not in ('check_results', 'manifests', 'deliveries') "
+        "group by table_name order by table_name"
+    ).fetchall()
+    counted = db.execute("select max(batch_seq) from facts.documents").fetchone()
+    return {
+        "book_sha256": book[0] if book else None,
+        "code_sha256": code_hash(),
+        "inputs": {name: {"rows": rows, "sha256": digest} for name, rows, digest in inputs},
+        "known_at": run.known_at,
+        "last_documents_batch": counted[0] if counted else None,
+        "outputs": {name: _output(db, name, column) for name, column in OUTPUTS.items()},
+        "run_id": run.run_id,
+        "through": run.through.isoformat(),
+        "versions": versions(),
+    }
+
+
+def _output(db: duckdb.DuckDBPyConnection, table: str, column: str) -> dict[str, Any]:
+    row = db.execute(
+        f"select count(*), coalesce(sum({column}), 0)::varchar, "
+        f"sha256(coalesce(string_agg(to_json(t)::varchar, ',' order by to_json(t)::varchar), '')) "
+        f"from {table} as t"
+    ).fetchone()
+    if row is None:
+        raise AssertionError(table)
+    return {"rows": row[0], "sum": row[1], "sha256": row[2]}
