@@ -187,15 +187,15 @@ def _peculiar(plain: list[Customer]) -> dict[int, dict[str, Any]]:
     contested = whole | {"is_in_conflict": True}
     return {
         LARGEST: whole | {"tax": TAXED[NEW_YORK]},
+        1: whole | {"payer": plain[LARGEST].id},
         2: whole | {"has_price_rise": True},
         3: whole | {"plan": "growth", "storage_zone": TOKYO},
         6: whole | {"alias": f"{plain[6].id}-legacy", "external_id": None},
-        8: whole | {"payer": plain[LARGEST].id},
         count // 4: undecided,
         count // 2: undecided,
         count - 5: undecided,
         count // 3: early,
-        count // 3 + 7: early,
+        count // 3 + 2: early,
         count // 3 + 1: whole | {"end": date(2026, 9, 20)},
         count - 3: whole | {"has_contract": False},
         count - 2: contested,

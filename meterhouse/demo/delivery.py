@@ -63,7 +63,9 @@ def contested(sent: pl.DataFrame, indices: Sequence[int], slices: int) -> pl.Dat
     of_interest = (
         pl.col("is_plain") & pl.col("index").is_in(list(indices)) & (pl.col("file") < slices - 1)
     )
-    firsts = sent.filter(of_interest).sort("at").group_by("index", maintain_order=True).head(2)
+    firsts = (
+        sent.filter(of_interest).sort("at", "id").group_by("index", maintain_order=True).head(2)
+    )
     others = firsts.with_columns(
         file=pl.col("file") + 1,
         outcome=pl.lit("conflict"),

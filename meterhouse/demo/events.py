@@ -9,13 +9,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from meterhouse.demo.calendar import DAY, FIRST, LAST, MONTHS, midnight
 from meterhouse.demo.company import ALIAS_UNTIL, Customer
-
-Whole = npt.NDArray[np.int64]
 
 
 class Stream(NamedTuple):
@@ -106,7 +103,7 @@ def _within_life(drawn: pl.DataFrame) -> pl.DataFrame:
 def _with_requests(placed: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
     count = placed.height
     tokens_in = rng.integers(400, 2000, count) << rng.integers(0, 10, count)
-    # exact: whole numbers; an answer is a half to a twelfth as long as the question
+    # An answer is a half to an eleventh as long as its question.
     tokens_out = tokens_in // rng.integers(2, 12, count)
     return placed.with_columns(
         model=pl.Series(np.where(rng.integers(0, 4, count) == 0, "harbor-mini", "harbor-1")),

@@ -22,7 +22,7 @@ from meterhouse.demo.stages import Delivery, Stage, write_stages
 
 REQUESTS_PER_CUSTOMER = 300
 CORRECTION = 40
-API_SLICES, STORAGE_SLICES = 4, 2
+API_SLICES, STORAGE_SLICES = 3, 2
 
 
 @dataclass(frozen=True)

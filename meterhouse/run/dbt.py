@@ -4,7 +4,6 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -78,7 +77,7 @@ def _on_warehouse(
 ) -> list[NodeResult]:
     settings = run.lake.settings
     with _lock:
-        manifest = _manifest(settings)
+        manifest = _manifest_of(settings)
         set_for_dbt(
             {
                 **run.lake.attach_options(run.pin),
@@ -88,7 +87,8 @@ def _on_warehouse(
                 "METERHOUSE_TEMPORARY": str(settings.temporary),
             }
         )
-        result = _invoke(settings, arguments, manifest, tell)
+        project = dbt_project_dir(settings.dbt_project)
+        result = _invoke(project, settings.temporary / "dbt", arguments, manifest, tell)
     results = [_node(node) for node in getattr(result.result, "results", [])]
     if not result.success:
         bad = [f"{n.unique_id}: {n.message}" for n in results if n.status in ("error", "fail")]
@@ -99,30 +99,36 @@ def _on_warehouse(
 def parsed(settings: Settings) -> "Manifest":
     """The manifest of the project."""
     with _lock:
-        return _manifest(settings)
+        return _manifest_of(settings)
 
 
-@cache
-def _manifest(settings: Settings) -> "Manifest":
-    home = {"METERHOUSE_WAREHOUSE": str(settings.temporary / "parse" / "warehouse.duckdb")}
-    set_for_dbt({**NEUTRAL, **home})
-    result = _invoke(settings, ["parse"], None, None)
-    if not result.success:
-        raise DbtFailed([str(result.exception)])
-    manifest: Manifest = result.result
-    return manifest
+def _manifest_of(settings: Settings) -> "Manifest":
+    return _parse(dbt_project_dir(settings.dbt_project), settings.temporary / "dbt")
+
+
+_manifests: dict[Path, "Manifest"] = {}
+
+
+def _parse(project: Path, target: Path) -> "Manifest":
+    """The project parsed once per process; homes share it, because nothing of a home is in it."""
+    if project not in _manifests:
+        set_for_dbt(NEUTRAL)
+        result = _invoke(project, target, ["parse"], None, None)
+        if not result.success:
+            raise DbtFailed([str(result.exception)])
+        _manifests[project] = result.result
+    return _manifests[project]
 
 
 def _invoke(
-    settings: Settings,
+    project: Path,
+    target: Path,
     arguments: list[str],
     manifest: "Manifest | None",
     tell: Callable[[Any], None] | None,
 ) -> Any:
     from dbt.cli.main import dbtRunner  # 3 s of imports: only runs that need dbt pay for it.
 
-    project = dbt_project_dir(settings.dbt_project)
-    target = settings.temporary / "dbt"
     target.mkdir(parents=True, exist_ok=True)
     paths = {
         "--project-dir": project,
@@ -133,8 +139,23 @@ def _invoke(
     flags = [part for name, path in paths.items() for part in (name, str(path))]
     callbacks = [] if tell is None else [tell]
     runner = dbtRunner(manifest=manifest, callbacks=callbacks)
-    with _quiet():
-        return runner.invoke([*arguments, *flags, "--quiet", "--no-use-colors"])
+    try:
+        with _quiet():
+            return runner.invoke(
+                [*arguments, *flags, "--quiet", "--no-use-colors", "--log-level-file", "none"]
+            )
+    finally:
+        _release()
+
+
+def _release() -> None:
+    """Close the warehouse file, which dbt would hold until the process ends."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    environment = DuckDBConnectionManager._ENV
+    if environment is not None:
+        environment.close()
+        DuckDBConnectionManager.close_all_connections()
 
 
 @contextlib.contextmanager

@@ -25,7 +25,19 @@ def billed(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 def make_drafts(run: Run, db: duckdb.DuckDBPyConnection) -> tuple[int, int]:
     """Replace billing.drafts and billing.draft_lines; returns how many of each."""
     desired = db.sql("from billing.desired_lines").pl()
-    lines = difference(desired, billed(db), run.through, run.through)
+    failed = db.sql("select contract_id from ops.failures").pl()
+    # A contract that left the run keeps what it was billed: nothing is desired of it, nor undone.
+    known = billed(db).join(failed, on="contract_id", how="anti")
+    lines = difference(desired, known, run.through, run.through)
+    complete, draft_lines = compose(db, lines)
+    count = run.warehouse.replace(db, "billing.drafts", complete)
+    return count, run.warehouse.replace(db, "billing.draft_lines", draft_lines)
+
+
+def compose(
+    db: duckdb.DuckDBPyConnection, lines: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Lines to bill as drafts with their content, and the lines as the drafts order them."""
     customers = db.sql("from book.customers").pl()
     entities = db.sql("from book.entities").pl()
     heads, draft_lines = drafts(
@@ -33,9 +45,7 @@ def make_drafts(run: Run, db: duckdb.DuckDBPyConnection) -> tuple[int, int]:
     )
     meters = db.sql("from book.meters").pl()
     content = canonical(heads, draft_lines, customers, entities, meters)
-    complete = heads.join(content, on="draft_id", how="left", validate="1:1")
-    count = run.warehouse.replace(db, "billing.drafts", complete)
-    return count, run.warehouse.replace(db, "billing.draft_lines", draft_lines)
+    return heads.join(content, on="draft_id", how="left", validate="1:1"), draft_lines
 
 
 def _series(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:

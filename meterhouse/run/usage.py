@@ -14,7 +14,14 @@ TABLES = ("usage.daily", "usage.determinants")
 def fold_usage(
     run: Run, fold_from: int, tell: Callable[[Any], None] | None = None
 ) -> list[NodeResult]:
-    """Build the usage models and their tests, then pin what they made."""
+    """Build the usage models and their tests, then pin what they made.
+
+    The files of the events that are folded are compared with their hashes first.
+    """
+    with run.lake.reading() as db:
+        damaged = run.lake.verify(db, ["usage_events"], fold_from)
+    if damaged:
+        raise damaged[0]
     results = build(run, MODELS, fold_from=fold_from, tell=tell)
     with run.warehouse.connect(run.pin, run.known_at) as db:
         for table in TABLES:

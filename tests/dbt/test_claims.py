@@ -37,9 +37,8 @@ ACCIDENTS = {
     ),
     "a total without its tax": (
         "assert_lines_equal_invoice",
-        _issued(3, "2024-04-01") | {
-            "documents": [document(3, "2024-04-01", "2024-05-01", "1.00", "0.10", "1.00")]
-        },
+        _issued(3, "2024-04-01")
+        | {"documents": [document(3, "2024-04-01", "2024-05-01", "1.00", "0.10", "1.00")]},
     ),
     "an entry with one side": (
         "assert_debits_equal_credits",

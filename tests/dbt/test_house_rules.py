@@ -15,6 +15,16 @@ def public(manifest):
     return found
 
 
+def _generic_tests(manifest, name):
+    """Tests of one kind; singular tests have no metadata."""
+    tests = [node for node in manifest.nodes.values() if node.resource_type == "test"]
+    return [
+        test
+        for test in tests
+        if getattr(test, "test_metadata", None) is not None and test.test_metadata.name == name
+    ]
+
+
 def test_every_public_model_has_an_enforced_contract(public):
     assert [model.name for model in public if not model.config.contract.enforced] == []
 
@@ -27,13 +37,7 @@ def test_every_public_model_says_what_one_row_is(public):
 
 
 def test_every_public_model_tests_its_key(public, manifest):
-    tested = {
-        node.attached_node
-        for node in manifest.nodes.values()
-        if node.resource_type == "test"
-        and node.test_metadata is not None
-        and node.test_metadata.name == "one_row_per"
-    }
+    tested = {node.attached_node for node in _generic_tests(manifest, "one_row_per")}
     assert [model.name for model in public if model.unique_id not in tested] == []
 
 
@@ -48,11 +52,7 @@ def test_every_column_has_a_description_and_a_type(public):
 
 def test_every_amount_and_quantity_is_decimal_and_never_null(public, manifest):
     tested = {
-        (node.attached_node, node.column_name)
-        for node in manifest.nodes.values()
-        if node.resource_type == "test"
-        and node.test_metadata is not None
-        and node.test_metadata.name == "not_null"
+        (node.attached_node, node.column_name) for node in _generic_tests(manifest, "not_null")
     }
     numbers = [
         (model.unique_id, column.name)
@@ -86,5 +86,5 @@ def test_no_model_reads_the_clock_or_a_float(manifest):
         (node.name, word)
         for node in manifest.nodes.values()
         for word in forbidden
-        if word in node.raw_code.lower()
+        if node.resource_type == "model" and word in node.raw_code.lower()
     ] == []

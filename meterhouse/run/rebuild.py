@@ -1,0 +1,202 @@
+"""Rebuild issued documents from the facts their run knew, and compare them byte for byte.
+
+From determinants: the recorded determinants are rated again under the book of that batch. From
+events: the whole run is repeated in a scratch warehouse. Damaged files are named; what can still
+be read of them is compared all the same, so that the first differing path is known.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, Literal
+
+import duckdb
+import polars as pl
+
+from meterhouse.errors import Corrupt, MeterhouseError, UsageError
+from meterhouse.invoicing.columns import with_line_key
+from meterhouse.invoicing.difference import difference
+from meterhouse.invoicing.document import issued
+from meterhouse.invoicing.first_difference import first_difference
+from meterhouse.lake import Lake
+from meterhouse.money import QUANTITY
+from meterhouse.pricing.rating import rate_windows
+from meterhouse.run.book import flatten
+from meterhouse.run.context import Run
+from meterhouse.run.drafting import billed, compose, make_drafts
+from meterhouse.run.rating import rate_due
+from meterhouse.run.usage import fold_usage
+from meterhouse.run.windows import make_windows, plan_fold
+from meterhouse.schema import FACTS
+from meterhouse.warehouse import Warehouse
+
+Level = Literal["determinants", "events", "both"]
+LEVELS: dict[Level, tuple[Literal["determinants", "events"], ...]] = {
+    "determinants": ("determinants",),
+    "events": ("events",),
+    "both": ("determinants", "events"),
+}
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """One document compared; `path` is the first JSON path (or file) that differs."""
+
+    number: str
+    is_identical: bool
+    path: str | None = None
+    stored: str | None = None
+    rebuilt: str | None = None
+    note: str = ""
+
+
+def rebuild(lake: Lake, numbers: Sequence[str] | None, level: Level = "both") -> list[Rebuilt]:
+    """Rebuild the documents named, or all; one result per document, in order of number."""
+    with lake.reading() as db:
+        damaged = lake.verify(db, list(FACTS))
+        documents = _documents(db, numbers, damaged)
+    results: dict[str, Rebuilt] = {}
+    for (known_at, through), group in documents.group_by("known_at", "through"):
+        found = _rebuild_group(lake, int(str(known_at)), through, group, level)
+        results.update({result.number: result for result in found})
+    damage = _damage(damaged)
+    return [results[n] if damage is None else _worse(results[n], damage) for n in sorted(results)]
+
+
+def _documents(
+    db: duckdb.DuckDBPyConnection, numbers: Sequence[str] | None, damaged: list[Corrupt]
+) -> pl.DataFrame:
+    try:
+        documents = db.sql("from facts.documents").pl()
+    except duckdb.Error as error:
+        raise (damaged[0] if damaged else MeterhouseError(str(error))) from error
+    if numbers is None:
+        return documents
+    unknown = sorted(set(numbers) - set(documents["number"].to_list()))
+    if unknown:
+        raise UsageError(
+            f"No document has the number {', '.join(unknown)}. Nothing was rebuilt. "
+            "`meterhouse invoices list` shows the numbers."
+        )
+    return documents.filter(pl.col("number").is_in(list(numbers)))
+
+
+def _rebuild_group(
+    lake: Lake, known_at: int, through: Any, group: pl.DataFrame, level: Level
+) -> list[Rebuilt]:
+    """Documents of one run share its windows, fold and drafts."""
+    found: dict[str, Rebuilt] = {}
+    with _scratch_run(lake, through, known_at) as run:
+        for one in LEVELS[level]:
+            try:
+                drafts = _drafts_from(run, one)
+                compared = _compared(group, drafts, one)
+            except (MeterhouseError, duckdb.Error) as error:
+                compared = [_unreadable(number, error, one) for number in group["number"]]
+            for result in compared:
+                if found.get(result.number, result).is_identical:
+                    found[result.number] = result
+    return list(found.values())
+
+
+@contextmanager
+def _scratch_run(lake: Lake, through: date, known_at: int) -> Iterator[Run]:
+    folder = lake.settings.temporary / f"rebuild-{known_at}-{through:%Y%m%d}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    run = Run(Warehouse(lake, folder / "warehouse.duckdb"), through, lake.head(), known_at, True)
+    try:
+        with run.warehouse.connect(run.pin, known_at) as db:
+            db.execute(
+                "insert into ops.run values (?, ?, ?, ?)",
+                [run.run_id, through, known_at, run.pin.snapshot],
+            )
+            flatten(db)
+            make_windows(run, db)
+        yield run
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _drafts_from(run: Run, level: Literal["determinants", "events"]) -> pl.DataFrame:
+    """One row per draft: draft_id and content, made again at the level asked for."""
+    if level == "events":
+        with run.warehouse.connect(run.pin, run.known_at) as db:
+            fold_from = plan_fold(run, db)
+        fold_usage(run, fold_from)
+        with run.warehouse.connect(run.pin, run.known_at) as db:
+            rate_due(run, db)
+            make_drafts(run, db)
+            return db.sql("select draft_id, content from billing.drafts").pl()
+    with run.warehouse.connect(run.pin, run.known_at) as db:
+        return _from_determinants(run, db)
+
+
+def _from_determinants(run: Run, db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Rate the recorded determinants of every document of the run, and nothing else."""
+    own = (
+        "document_id in (select document_id from lake.facts.documents "
+        f"where known_at = {int(run.known_at)} and through = date '{run.through:%Y-%m-%d}')"
+    )
+    keys = db.sql(f"select distinct line_key from lake.facts.billed_lines where {own}").pl()
+    windows = db.sql(
+        "select windows.*, recorded.determinant_id, recorded.event_count, "
+        "coalesce(recorded.quantity, windows.fixed_quantity) as quantity "
+        "from billing.charge_windows as windows "
+        f"left join (select * from lake.facts.billed_determinants where {own}) as recorded "
+        "using (window_id) where windows.due_on <= ?",
+        params=[run.through],
+    ).pl()
+    mine = with_line_key(windows).join(keys, on="line_key", how="semi")
+    wanted = mine.drop("line_key", "role").with_columns(pl.col("quantity").cast(QUANTITY))
+    rated = rate_windows(wanted)
+    desired = wanted.drop("quantity").join(rated, on="window_id", validate="1:1")
+    before = billed(db).join(keys, on="line_key", how="semi")
+    lines = difference(desired, before, run.through, run.through)
+    heads, _ = compose(db, lines)
+    return heads.select("draft_id", "content")
+
+
+def _compared(group: pl.DataFrame, drafts: pl.DataFrame, level: str) -> list[Rebuilt]:
+    head = group.select("document_id", "number", "run_id", "known_at", "through")
+    stored = dict(group.select("number", "content").iter_rows())
+    joined = head.join(drafts, left_on="document_id", right_on="draft_id", how="left")
+    texts = dict(zip(joined["number"], issued(joined), strict=True))
+    return [_compare(number, stored[number], texts[number], level) for number in stored]
+
+
+def _compare(number: str, stored: str, rebuilt: str | None, level: str) -> Rebuilt:
+    note = f"from {level}"
+    if rebuilt == stored:
+        return Rebuilt(number, True, note=note)
+    if rebuilt is None:
+        return Rebuilt(number, False, "$", "a document", "no document", note)
+    try:
+        found = first_difference(json.loads(stored), json.loads(rebuilt))
+    except json.JSONDecodeError as error:
+        return Rebuilt(number, False, "$", f"not JSON: {error}", "a document", note)
+    if found is None:
+        return Rebuilt(number, False, "$", "other bytes", "the same values", note)
+    return Rebuilt(number, False, found.path, str(found.stored), str(found.rebuilt), note)
+
+
+def _unreadable(number: str, error: Exception, level: str) -> Rebuilt:
+    return Rebuilt(number, False, "$", "unreadable facts", str(error).splitlines()[0], level)
+
+
+def _damage(damaged: list[Corrupt]) -> Rebuilt | None:
+    if not damaged:
+        return None
+    files = ", ".join(fault.path for fault in damaged)
+    note = f"damaged files: {files}; restore them from a backup"
+    return Rebuilt("", False, damaged[0].path, str(damaged[0]), None, note)
+
+
+def _worse(result: Rebuilt, damage: Rebuilt) -> Rebuilt:
+    """A difference inside the document says more than the damaged file behind it."""
+    if result.is_identical:
+        return replace(damage, number=result.number)
+    return replace(result, note=f"{result.note}; {damage.note}")
