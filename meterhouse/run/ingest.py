@@ -107,7 +107,12 @@ def ingest(
 
 
 def _load_source(lake: Lake, name: str, source: UsageSource) -> Iterator[Loaded]:
+    known = _loaded_before(lake, name)
     for file in source.pending():
+        if file.content_sha256 in known:
+            note = f"already loaded as batch {known[file.content_sha256]}"
+            yield Loaded(name, file.name, None, note=note)
+            continue
         with lake.session() as db:
             earlier = db.execute(
                 "select batch_seq from lake.facts.batches where source = ? "
@@ -119,6 +124,17 @@ def _load_source(lake: Lake, name: str, source: UsageSource) -> Iterator[Loaded]
                 yield Loaded(name, file.name, None, note=note)
                 continue
             yield _load_file(lake, db, name, source, file)
+
+
+def _loaded_before(lake: Lake, name: str) -> dict[str, int]:
+    """Content hash to batch of the files of a source, so that old files cost no session each."""
+    with lake.session() as db:
+        rows = db.execute(
+            "select content_sha256, batch_seq from lake.facts.batches "
+            "where source = ? and content_sha256 is not null",
+            [name],
+        ).fetchall()
+    return dict(rows)
 
 
 def _load_file(

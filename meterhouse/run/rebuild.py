@@ -57,7 +57,12 @@ def rebuild(lake: Lake, numbers: Sequence[str] | None, level: Level = "both") ->
     """Rebuild the documents named, or all; one result per document, in order of number."""
     with lake.reading() as db:
         damaged = lake.verify(db, list(FACTS))
-        documents = _documents(db, numbers, damaged)
+        try:
+            documents = _documents(db, numbers)
+        except duckdb.Error as error:
+            if not damaged:
+                raise
+            return _all_unreadable(db, numbers, damaged, error)
     results: dict[str, Rebuilt] = {}
     for (known_at, through), group in documents.group_by("known_at", "through"):
         found = _rebuild_group(lake, int(str(known_at)), through, group, level)
@@ -66,13 +71,24 @@ def rebuild(lake: Lake, numbers: Sequence[str] | None, level: Level = "both") ->
     return [results[n] if damage is None else _worse(results[n], damage) for n in sorted(results)]
 
 
-def _documents(
-    db: duckdb.DuckDBPyConnection, numbers: Sequence[str] | None, damaged: list[Corrupt]
-) -> pl.DataFrame:
-    try:
-        documents = db.sql("from facts.documents").pl()
-    except duckdb.Error as error:
-        raise (damaged[0] if damaged else MeterhouseError(str(error))) from error
+def _all_unreadable(
+    db: duckdb.DuckDBPyConnection,
+    numbers: Sequence[str] | None,
+    damaged: list[Corrupt],
+    error: duckdb.Error,
+) -> list[Rebuilt]:
+    """No document can be read: each one asked for differs, and the damaged file says why."""
+    rows = db.execute("select distinct number from facts.billed_lines order by 1").fetchall()
+    asked = sorted(numbers) if numbers is not None else [row[0] for row in rows]
+    reason = str(error).splitlines()[0]
+    return [
+        Rebuilt(number, False, damaged[0].path, "unreadable", None, f"{damaged[0]} ({reason})")
+        for number in asked
+    ]
+
+
+def _documents(db: duckdb.DuckDBPyConnection, numbers: Sequence[str] | None) -> pl.DataFrame:
+    documents = db.sql("from facts.documents").pl()
     if numbers is None:
         return documents
     unknown = sorted(set(numbers) - set(documents["number"].to_list()))
@@ -97,7 +113,7 @@ def _rebuild_group(
             except (MeterhouseError, duckdb.Error) as error:
                 compared = [_unreadable(number, error, one) for number in group["number"]]
             for result in compared:
-                if found.get(result.number, result).is_identical:
+                if result.number not in found or found[result.number].is_identical:
                     found[result.number] = result
     return list(found.values())
 

@@ -3,7 +3,7 @@
 import pytest
 
 from meterhouse.run.dbt import DbtFailed
-from tests.dbt.conftest import BATCH, document, entry, line, posting
+from tests.dbt.facts import BATCH, document, entry, line, posting
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dbt")]
 

@@ -52,8 +52,8 @@ def test_open_invoices_age_to_through_and_not_to_today(sound_house):
 
 def test_an_invoice_shows_the_name_it_was_issued_to_after_the_customer_is_renamed(sound_house):
     rows = sound_house.rows(
-        "select serial, customer_name, net, tax, total, run_id from reporting.invoices "
-        "order by serial"
+        "select serial_no, customer_name, net, tax, total, run_id from reporting.invoices "
+        "order by serial_no"
     )
     assert [tuple(row.values()) for row in rows] == [
         (1, "Acme", Decimal("10.00"), Decimal("1.00"), Decimal("11.00"), "r"),

@@ -70,7 +70,7 @@ reported as (
         numbered.series,
         coalesce(
             try_cast(numbered.serial_by_format as bigint), try_cast(numbered.last_digits as bigint)
-        ) as serial,
+        ) as serial_no,
         numbered.invoice_date,
         numbered.due_date,
         numbered.posting_date,

@@ -31,6 +31,7 @@ replaced as (
 
 )
 
-select * from accepted
+-- All columns: the book adds properties.
+select * from accepted  -- noqa: AM04
 union all by name
 select * from replaced

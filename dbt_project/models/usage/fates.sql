@@ -29,10 +29,22 @@ run as (
 -- An older version leaves its fate and becomes superseded: the total stays the events accepted.
 moved as (
 
-    select customer_id, event_type, event_day, fate, sign from judged
+    select
+        customer_id,
+        event_type,
+        event_day,
+        fate,
+        sign
+    from judged
     union all
-    select customer_id, event_type, event_day, 'superseded' as fate, 1 as sign
-    from judged where is_superseded
+    select
+        customer_id,
+        event_type,
+        event_day,
+        'superseded' as fate,
+        1 as sign
+    from judged
+    where is_superseded
 
 ),
 

@@ -2,12 +2,12 @@
 select
     series,
     count(*) as documents,
-    count(distinct serial) as serials,
-    min(serial) as first_serial,
-    max(serial) as last_serial
+    count(distinct serial_no) as serials,
+    min(serial_no) as first_serial,
+    max(serial_no) as last_serial
 from {{ ref('invoices') }}
 group by all
 having
-    count(*) <> count(distinct serial)
-    or count(*) <> max(serial)
-    or min(serial) <> 1
+    count(*) <> count(distinct serial_no)
+    or count(*) <> max(serial_no)
+    or min(serial_no) <> 1

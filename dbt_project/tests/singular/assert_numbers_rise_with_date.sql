@@ -13,8 +13,8 @@ ordered as (
         series,
         number,
         invoice_date,
-        lag(number) over (partition by series order by serial) as number_before,
-        lag(invoice_date) over (partition by series order by serial) as date_before
+        lag(number) over (partition by series order by serial_no) as number_before,
+        lag(invoice_date) over (partition by series order by serial_no) as date_before
     from invoices
 
 )

@@ -48,7 +48,7 @@ reported as (
 select
     facts.document_id,
     facts.line_no,
-    facts.amount as amount,
+    facts.amount,
     reported.amount as reported_amount
 from facts
 left join reported
