@@ -27,7 +27,7 @@ def extension_path(name: str) -> str:
 def connect(settings: Settings, database: Path | None = None) -> duckdb.DuckDBPyConnection:
     """A connection to `database` (in memory if None) with our settings and extensions."""
     settings.temporary.mkdir(parents=True, exist_ok=True)
-    config = {
+    config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
         "memory_limit": settings.file.memory_limit,

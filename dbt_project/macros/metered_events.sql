@@ -1,5 +1,5 @@
 {# Events as meters read them: one row per event, customer's zone and meter version of the plan. #}
-{% macro metered_events(events, plan) %}
+{% macro metered_events(events, plan, extra=none) %}
     {% set numbers = property_columns('number') %}
     {% set texts = property_columns('text') %}
     select
@@ -10,6 +10,7 @@
         events.occurred_at,
         events.batch_seq,
         events.sign,
+        {% if extra %}events.{{ extra }},{% endif %}
         cast(
             case
                 when plan.aggregation = 'count' then 1

@@ -61,9 +61,7 @@ def _record(commit: Commit, changes: list[Change]) -> int:
     return commit.batch_seq
 
 
-def _add_property_columns(
-    lake: Lake, db: duckdb.DuckDBPyConnection, changes: list[Change]
-) -> None:
+def _add_property_columns(lake: Lake, db: duckdb.DuckDBPyConnection, changes: list[Change]) -> None:
     """Typed columns come in a transaction of their own, before any data that fills them."""
     wanted = {
         PROPERTY_PREFIX + name: property_type(prop["type"], int(prop.get("decimals") or 0))
@@ -87,4 +85,6 @@ def recorded_versions(db: duckdb.DuckDBPyConnection) -> list[Version]:
         "select kind, doc_id, valid_from, content, content_sha256, batch_seq "
         "from facts.book_versions order by batch_seq, row_no"
     ).fetchall()
-    return [Version(k, i, since, json.loads(c), digest, seq) for k, i, since, c, digest, seq in rows]
+    return [
+        Version(k, i, since, json.loads(c), digest, seq) for k, i, since, c, digest, seq in rows
+    ]

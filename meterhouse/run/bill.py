@@ -12,25 +12,21 @@ import duckdb
 from meterhouse.errors import UsageError
 from meterhouse.failpoints import failpoint
 from meterhouse.lake import Lake, Pin
+from meterhouse.run import steps
 from meterhouse.run.book import flatten
-from meterhouse.run.checks import run_checks
 from meterhouse.run.context import Run
-from meterhouse.run.drafting import make_drafts
 from meterhouse.run.ingest import Loaded, ingest
-from meterhouse.run.issuing import Issued, issue
-from meterhouse.run.manifest import record_manifest
-from meterhouse.run.marts import build_marts
+from meterhouse.run.issuing import Issued
 from meterhouse.run.quarantine import retry
-from meterhouse.run.rating import rate_due
-from meterhouse.run.usage import fold_usage
-from meterhouse.run.windows import make_windows, plan_fold
 from meterhouse.warehouse import Warehouse
 
 Tell = Callable[[str], None]
 
 # Rows that feed money; their bytes are compared with their hashes before they are read.
-MONEY_FACTS = ("book_versions", "documents", "billed_lines", "billed_determinants")
-MONEY_FACTS += ("journal_entries", "journal_lines", "commands", "conflicts", "batches")
+MONEY_FACTS = (
+    *("book_versions", "documents", "billed_lines", "billed_determinants"),
+    *("journal_entries", "journal_lines", "commands", "conflicts", "batches"),
+)
 
 
 @dataclass
@@ -121,56 +117,31 @@ def start(run: Run, db: duckdb.DuckDBPyConnection) -> None:
 def prepare(run: Run, result: Billed, tell: Tell = lambda _: None) -> None:
     """Everything up to checked drafts and the manifest: only derived tables change."""
     counts = result.counts
-    with run.warehouse.connect(run.pin, run.known_at) as db:
-        tell("Cutting charge windows")
-        counts["charge_windows"] = make_windows(run, db)
-        fold_from = plan_fold(run, db)
-    failpoint("run.windows")
+    tell("Cutting charge windows")
+    counts["charge_windows"] = steps.cut(run)
     tell("Folding usage")
-    fold_usage(run, fold_from)
-    failpoint("run.usage")
-    with run.warehouse.connect(run.pin, run.known_at) as db:
-        tell("Rating")
-        counts["desired_lines"] = rate_due(run, db)
-        failpoint("run.rated")
-        tell("Drafting")
-        counts["drafts"], counts["draft_lines"] = make_drafts(run, db)
-        failpoint("run.drafted")
-        tell("Checking")
-        _check(run, db, result)
-        failpoint("run.checked")
-        if not run.is_dry:
-            record_manifest(run, db)
-            failpoint("run.manifest")
-        result.totals = _totals(db)
+    steps.fold(run)
+    tell("Rating")
+    counts["desired_lines"] = steps.rate(run)
+    tell("Drafting")
+    counts["drafts"], counts["draft_lines"] = steps.draft(run)
+    tell("Checking")
+    checks = steps.check(run)
+    failed = checks.filter(~checks["passed"])
+    counts["checks"] = checks.height
+    result.failed_checks = failed.filter(failed["is_blocking"])["sentence"].to_list()
+    result.warnings = failed.filter(~failed["is_blocking"])["sentence"].to_list()
+    result.totals = steps.totals(run)
 
 
 def finish(run: Run, result: Billed, tell: Tell = lambda _: None) -> None:
     """Issue what may be issued, then build the marts at a new pin and publish."""
     tell("Issuing")
-    result.issued = issue(run.lake, warehouse=run.warehouse)
-    failpoint("run.issued")
+    result.issued = steps.issue_drafts(run)
     tell("Building marts")
-    build_marts(run)
-    failpoint("run.marts")
+    steps.refresh(run)
     tell("Publishing")
     result.is_published = run.warehouse.publish()
-
-
-def _check(run: Run, db: duckdb.DuckDBPyConnection, result: Billed) -> None:
-    checks = run_checks(run, db)
-    failed = checks.filter(~checks["passed"])
-    result.counts["checks"] = checks.height
-    result.failed_checks = failed.filter(failed["is_blocking"])["sentence"].to_list()
-    result.warnings = failed.filter(~failed["is_blocking"])["sentence"].to_list()
-
-
-def _totals(db: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
-    rows = db.execute(
-        "select kind, currency, count(*)::varchar as documents, sum(net)::varchar as net "
-        "from billing.drafts group by all order by all"
-    ).fetchall()
-    return [dict(zip(("kind", "currency", "documents", "net"), row, strict=True)) for row in rows]
 
 
 def _why_dry(lake: Lake, through: date, seq: int, pin: Pin, dry_run: bool) -> str:
@@ -194,5 +165,3 @@ def _scratch(warehouse: Warehouse, seq: int, pin: Pin) -> Path:
     if seq == pin.batch_seq and warehouse.path.exists():
         shutil.copyfile(warehouse.path, scratch)
     return scratch
-
-

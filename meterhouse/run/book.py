@@ -123,8 +123,7 @@ def flatten(db: duckdb.DuckDBPyConnection, schema: str = "book") -> None:
     db.execute(f"create schema if not exists {schema}")
     db.execute(SLOTS)
     db.execute(
-        "create or replace temp view latest as select * from book_slots "
-        f"where slot_to = {FOREVER}"
+        f"create or replace temp view latest as select * from book_slots where slot_to = {FOREVER}"
     )
     for name, select in TABLES.items():
         db.execute(f"create or replace table {schema}.{name} as {select}")

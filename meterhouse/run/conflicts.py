@@ -57,8 +57,10 @@ def resolve(
 def _stage(db: duckdb.DuckDBPyConnection, references: Sequence[tuple[int, int]]) -> None:
     db.execute("create temp table wanted (batch_seq bigint, row_no bigint)")
     db.executemany("insert into wanted values (?, ?)", list(references))
-    db.execute(f"create temp table chosen as select * from ({OPEN}) semi join wanted using "
-               "(batch_seq, row_no)")
+    db.execute(
+        f"create temp table chosen as select * from ({OPEN}) semi join wanted using "
+        "(batch_seq, row_no)"
+    )
     found = db.execute("select count(*) from chosen").fetchone()
     if not found or found[0] != len(set(references)):
         raise UsageError(

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,7 +40,7 @@ class DbtFailed(MeterhouseError):
         self.failures = tuple(failures)
         listed = "\n".join(f"  - {failure}" for failure in failures)
         super().__init__(
-            f"dbt stopped; nothing was issued and no fact was changed:\n{listed}\n"
+            f"dbt stopped; it changed derived tables only, never a fact:\n{listed}\n"
             "Correct the cause and run again; the warehouse may be deleted at any time."
         )
 
@@ -152,14 +152,14 @@ def _release() -> None:
     """Close the warehouse file, which dbt would hold until the process ends."""
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
-    environment = DuckDBConnectionManager._ENV
+    environment: Any = DuckDBConnectionManager._ENV
     if environment is not None:
         environment.close()
         DuckDBConnectionManager.close_all_connections()
 
 
 @contextlib.contextmanager
-def _quiet() -> Any:
+def _quiet() -> Iterator[None]:
     """dbt changes the working folder's logs and prints to stdout, which belongs to `--json`."""
     with Path(os.devnull).open("w") as sink, contextlib.redirect_stdout(sink):
         yield

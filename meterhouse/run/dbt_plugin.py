@@ -7,7 +7,7 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from meterhouse.duck import prepare
 
 
-class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb ships no types.
+class Plugin(BasePlugin):
     """Loads the extensions before the lake is attached."""
 
     def configure_connection(self, conn: Any) -> None:

@@ -9,6 +9,7 @@ from meterhouse.invoicing.drafts import drafts
 from meterhouse.run.context import Run
 from meterhouse.schema import FACTS
 
+
 def billed(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """One row per line key ever billed: the sum, and the window as the newest line has it."""
     own = {"line_key", "amount", "number", "invoice_date"}

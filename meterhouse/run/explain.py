@@ -90,7 +90,9 @@ def _document(db: duckdb.DuckDBPyConnection, number: str) -> dict[str, Any]:
         raise UsageError(
             f"No document has the number {number!r}. `meterhouse invoices list` shows them."
         )
-    return dict(zip(("document_id", "content", "known_at", "through", "run_id"), rows[0], strict=True))
+    return dict(
+        zip(("document_id", "content", "known_at", "through", "run_id"), rows[0], strict=True)
+    )
 
 
 def _line(
@@ -152,7 +154,9 @@ def _events_sql(db: duckdb.DuckDBPyConnection, line: dict[str, Any]) -> tuple[st
     for position, (name, values) in enumerate(sorted((meter["filter"] or {}).items())):
         column = identifier(PROPERTY_PREFIX + name)
         matches += f" and list_contains($values_{position}, {column}::varchar)"
-        parameters[f"values_{position}"] = [str(value).lower() if isinstance(value, bool) else value for value in values]
+        parameters[f"values_{position}"] = [
+            str(value).lower() if isinstance(value, bool) else value for value in values
+        ]
     return SIGNED.format(value=value, matches=matches), parameters
 
 

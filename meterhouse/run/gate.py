@@ -44,8 +44,10 @@ def blocked_drafts(
         variable_name="column",
         value_name="scope_id",
     ).with_columns(scope_kind=pl.col("column").replace(_KINDS))
-    whole = lines.select("draft_id").unique().with_columns(
-        column=pl.lit("run"), scope_id=pl.lit("run"), scope_kind=pl.lit("run")
+    whole = (
+        lines.select("draft_id")
+        .unique()
+        .with_columns(column=pl.lit("run"), scope_id=pl.lit("run"), scope_kind=pl.lit("run"))
     )
     covered = (
         pl.concat([scopes, whole.select(scopes.columns)])

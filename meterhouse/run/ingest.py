@@ -115,8 +115,7 @@ def _load_source(lake: Lake, name: str, source: UsageSource) -> Iterator[Loaded]
             continue
         with lake.session() as db:
             earlier = db.execute(
-                "select batch_seq from lake.facts.batches where source = ? "
-                "and content_sha256 = ?",
+                "select batch_seq from lake.facts.batches where source = ? and content_sha256 = ?",
                 [name, file.content_sha256],
             ).fetchone()
             if earlier is not None:
@@ -151,9 +150,7 @@ def _load_file(
     return commit_mapped(lake, db, name, "file", file.name, file.content_sha256)
 
 
-def _commit_empty(
-    lake: Lake, db: duckdb.DuckDBPyConnection, name: str, file: SourceFile
-) -> Loaded:
+def _commit_empty(lake: Lake, db: duckdb.DuckDBPyConnection, name: str, file: SourceFile) -> Loaded:
     def write(commit: Commit) -> int:
         _append_batch(commit, lake, name, "file", file.name, file.content_sha256, {})
         return commit.batch_seq
@@ -192,8 +189,18 @@ def commit_mapped(
 
         batch_seq = lake.commit(db, write)
     total = sum(counts.values())
-    given = {"received": total} if kind == "file" else {"released": total}
-    return Loaded(source, name, batch_seq, **given, **counts)
+    is_file = kind == "file"
+    return Loaded(
+        source,
+        name,
+        batch_seq,
+        received=total if is_file else 0,
+        released=0 if is_file else total,
+        accepted=counts.get("accepted", 0),
+        duplicate=counts.get("duplicate", 0),
+        conflict=counts.get("conflict", 0),
+        quarantined=counts.get("quarantined", 0),
+    )
 
 
 def _counts(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -284,5 +291,3 @@ def _append_batch(
         "0 as refused, ?::timestamptz as received_at",
         values,
     )
-
-

@@ -95,7 +95,11 @@ class _Prepared:
 
     @classmethod
     def read(
-        cls, db: duckdb.DuckDBPyConnection, ready: pl.DataFrame, run_id: str, known_at: int,
+        cls,
+        db: duckdb.DuckDBPyConnection,
+        ready: pl.DataFrame,
+        run_id: str,
+        known_at: int,
         through: Any,
     ) -> "_Prepared":
         db.register("ready", ready.select("draft_id").to_arrow())
@@ -207,7 +211,9 @@ def _resolve(db: duckdb.DuckDBPyConnection, draft_ids: Sequence[str]) -> pl.Data
     drafts = db.sql("from billing.drafts").pl()
     faults, chosen = [], []
     for given in draft_ids:
-        found = [d for d in drafts["draft_id"] if d == given or (len(given) >= 8 and d.startswith(given))]
+        found = [
+            d for d in drafts["draft_id"] if d == given or (len(given) >= 8 and d.startswith(given))
+        ]
         if len(found) == 1:
             chosen.append(found[0])
         else:
@@ -215,7 +221,9 @@ def _resolve(db: duckdb.DuckDBPyConnection, draft_ids: Sequence[str]) -> pl.Data
             faults.append(f"{given!r} names {word} of the last run.")
     if faults:
         raise UsageError(
-            "\n".join([*faults, "Nothing was changed. `meterhouse invoices list` shows the drafts."])
+            "\n".join(
+                [*faults, "Nothing was changed. `meterhouse invoices list` shows the drafts."]
+            )
         )
     return drafts.filter(pl.col("draft_id").is_in(chosen))
 
@@ -227,7 +235,8 @@ def _undecided(drafts: pl.DataFrame) -> dict[str, str]:
 def _unapproved(db: duckdb.DuckDBPyConnection, drafts: pl.DataFrame) -> dict[str, str]:
     """Drafts that nobody approved as they are, where the entity does not approve by itself."""
     approved = db.sql(
-        "select subject_id as draft_id, arg_max(content_hash, (batch_seq, row_no)) as approved_hash "
+        "select subject_id as draft_id, "
+        "arg_max(content_hash, (batch_seq, row_no)) as approved_hash "
         "from facts.commands where kind = 'approve' and result = 'done' group by subject_id"
     ).pl()
     policies = db.sql("select entity_id, approval from book.entities").pl()
@@ -255,4 +264,3 @@ def _record_approvals(commit: Commit, drafts: pl.DataFrame, reason: str | None) 
         canonical_json({"reason": reason}),
         "Approved.",
     )
-

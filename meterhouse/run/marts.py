@@ -1,5 +1,8 @@
 """Marts: what people query, built after issue at a pin of their own."""
 
+from collections.abc import Callable
+from typing import Any
+
 from meterhouse.run.context import Run
 from meterhouse.run.dbt import NodeResult, build
 from meterhouse.warehouse import pin_table
@@ -8,7 +11,7 @@ MODELS = ("tag:mart", "test_type:singular")
 PIN = "reporting.*"
 
 
-def build_marts(run: Run) -> list[NodeResult]:
+def build_marts(run: Run, tell: Callable[[Any], None] | None = None) -> list[NodeResult]:
     """Build accounting, receivables and reporting on the facts as they are after issue.
 
     Nothing is built where the marts stand at this pin, day and code already.
@@ -22,7 +25,7 @@ def build_marts(run: Run) -> list[NodeResult]:
         ).fetchone()
     if made is not None and made[0] == after.run_id:
         return []
-    results = build(after, MODELS)
+    results = build(after, MODELS, tell=tell)
     with run.warehouse.connect(pin) as db:
         pin_table(db, PIN, len(results))
         db.execute(

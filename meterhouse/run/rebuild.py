@@ -6,11 +6,8 @@ be read of them is compared all the same, so that the first differing path is kn
 """
 
 import json
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from typing import Any, Literal
 
 import duckdb
@@ -24,14 +21,13 @@ from meterhouse.invoicing.first_difference import first_difference
 from meterhouse.lake import Lake
 from meterhouse.money import QUANTITY
 from meterhouse.pricing.rating import rate_windows
-from meterhouse.run.book import flatten
 from meterhouse.run.context import Run
 from meterhouse.run.drafting import billed, compose, make_drafts
 from meterhouse.run.rating import rate_due
+from meterhouse.run.scratch import scratch_run
 from meterhouse.run.usage import fold_usage
 from meterhouse.run.windows import make_windows, plan_fold
 from meterhouse.schema import FACTS
-from meterhouse.warehouse import Warehouse
 
 Level = Literal["determinants", "events", "both"]
 LEVELS: dict[Level, tuple[Literal["determinants", "events"], ...]] = {
@@ -105,7 +101,9 @@ def _rebuild_group(
 ) -> list[Rebuilt]:
     """Documents of one run share its windows, fold and drafts."""
     found: dict[str, Rebuilt] = {}
-    with _scratch_run(lake, through, known_at) as run:
+    with scratch_run(lake, through, known_at) as run:
+        with run.warehouse.connect(run.pin, known_at) as db:
+            make_windows(run, db)
         for one in LEVELS[level]:
             try:
                 drafts = _drafts_from(run, one)
@@ -116,25 +114,6 @@ def _rebuild_group(
                 if result.number not in found or found[result.number].is_identical:
                     found[result.number] = result
     return list(found.values())
-
-
-@contextmanager
-def _scratch_run(lake: Lake, through: date, known_at: int) -> Iterator[Run]:
-    folder = lake.settings.temporary / f"rebuild-{known_at}-{through:%Y%m%d}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    run = Run(Warehouse(lake, folder / "warehouse.duckdb"), through, lake.head(), known_at, True)
-    try:
-        with run.warehouse.connect(run.pin, known_at) as db:
-            db.execute(
-                "insert into ops.run values (?, ?, ?, ?)",
-                [run.run_id, through, known_at, run.pin.snapshot],
-            )
-            flatten(db)
-            make_windows(run, db)
-        yield run
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _drafts_from(run: Run, level: Literal["determinants", "events"]) -> pl.DataFrame:

@@ -160,7 +160,9 @@ def _property_fault(prop: Property) -> str:
         )
     if prop.is_number:
         rules.extend(_number_rules(prop, text, label))
-    return f"case when not list_contains(names, {literal(prop.name)}) then null {' '.join(rules)} end"
+    return (
+        f"case when not list_contains(names, {literal(prop.name)}) then null {' '.join(rules)} end"
+    )
 
 
 def _number_rules(prop: Property, text: str, label: str) -> list[str]:

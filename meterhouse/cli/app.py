@@ -1,0 +1,109 @@
+"""What every command shares: the home, the two output forms, and the shape of a command.
+
+Data goes to stdout, messages and progress to stderr. Modules here import click and the standard
+library at the top; engines, rich and pydantic are imported inside the commands that need them.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from meterhouse.lake import Lake
+    from meterhouse.settings import Settings
+
+FORMAT = 1
+
+
+@dataclass
+class App:
+    """The options that stand before the command, and how results are shown."""
+
+    home: Path | None = None
+    as_json: bool = False
+    is_quiet: bool = False
+    is_debug: bool = False
+    started_at: int = field(default_factory=time.monotonic_ns)
+
+    @cached_property
+    def settings(self) -> "Settings":
+        """The settings of the home."""
+        from meterhouse.settings import Settings
+
+        return Settings.load(self.home)
+
+    @cached_property
+    def lake(self) -> "Lake":
+        """The facts of the home."""
+        from meterhouse.lake import Lake
+
+        return Lake(self.settings)
+
+    def folder(self) -> Path:
+        """The home's folder, also while it is not a home yet."""
+        return (self.home or Path()).resolve()
+
+    def tell(self, text: str) -> None:
+        """A message for a person, on stderr."""
+        if not self.is_quiet:
+            click.echo(text, err=True)
+
+    def progress(self, text: str) -> None:
+        """One line per stage, with the seconds since the command began."""
+        tenths = (time.monotonic_ns() - self.started_at) // 100_000_000
+        self.tell(f"{tenths // 10:>4}.{tenths % 10} s  {text}")
+
+    def show(self, payload: Mapping[str, Any], render: "Callable[[Console], None]") -> None:
+        """The result: JSON with the format's number first, or what `render` prints."""
+        if self.as_json:
+            from meterhouse.cli.values import json_text
+
+            click.echo(json_text({"meterhouse": FORMAT, **payload}))
+        else:
+            from meterhouse.cli.tables import console
+
+            render(console())
+
+
+pass_app = click.make_pass_decorator(App, ensure=True)
+
+
+def is_interactive() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin.isatty()
+
+
+def _json_after(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        context.ensure_object(App).as_json = True
+
+
+class Command(click.Command):
+    """A command that takes `--json` after its name too."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.params.append(
+            click.Option(
+                ["--json"],
+                is_flag=True,
+                expose_value=False,
+                callback=_json_after,
+                help="Print JSON instead of tables.",
+            )
+        )
+
+
+class Group(click.Group):
+    """A group whose commands take `--json`."""
+
+    command_class = Command
+    group_class = type

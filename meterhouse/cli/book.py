@@ -1,0 +1,113 @@
+"""Plan and apply: what the folder `book/` would change in the recorded book."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from meterhouse.cli.app import App, Command, is_interactive, pass_app
+from meterhouse.errors import Rejected, UsageError
+
+if TYPE_CHECKING:
+    from meterhouse.catalog.plan import Change
+
+
+@click.command(cls=Command)
+@click.option("--all", "with_same", is_flag=True, help="List unchanged documents too.")
+@pass_app
+def plan(app: App, with_same: bool) -> None:
+    """Show what `apply` would record; changes nothing."""
+    from meterhouse.run.applying import plan_book
+
+    changes = plan_book(app.lake)
+    _show(app, changes, with_same, batch_seq=None)
+    app.tell("`meterhouse apply` records this." if _to_record(changes) else "Nothing to record.")
+
+
+@click.command(cls=Command)
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and record nothing.")
+@pass_app
+def apply(app: App, yes: bool, dry_run: bool) -> None:
+    """Record new and changed documents of `book/` as versions, in one commit."""
+    from meterhouse.run.applying import apply_book, plan_book
+
+    changes = plan_book(app.lake)
+    planned = _to_record(changes)
+    if dry_run or not planned:
+        _show(app, changes, False, batch_seq=None)
+        app.tell("Nothing was recorded." if planned else "Nothing to record.")
+        return
+    if not yes:
+        _ask(app, changes, len(planned))
+    done, batch_seq = apply_book(app.lake)
+    if [c.content_sha256 for c in _to_record(done)] != [c.content_sha256 for c in planned]:
+        app.tell("The folder changed meanwhile; this was recorded:")
+    if yes or app.as_json:
+        _show(app, done, False, batch_seq)
+    app.tell(f"Recorded {len(_to_record(done))} documents as batch {batch_seq}.")
+
+
+def _ask(app: App, changes: "list[Change]", count: int) -> None:
+    if app.as_json or not is_interactive():
+        raise UsageError(
+            f"{count} documents would be recorded, and nobody can be asked here; nothing was "
+            "changed. Give --yes to record them, or --dry-run to see them."
+        )
+    _show(app, changes, False, batch_seq=None)
+    if not click.confirm(f"Record {count} documents?", err=True):
+        raise Rejected("Nothing was recorded.")
+
+
+def _to_record(changes: "list[Change]") -> "list[Change]":
+    return [change for change in changes if change.action in {"new", "changed"}]
+
+
+def _show(app: App, changes: "list[Change]", with_same: bool, batch_seq: int | None) -> None:
+    counts = {action: 0 for action in ("new", "changed", "same", "kept")}
+    for change in changes:
+        counts[change.action] += 1
+    listed = changes if with_same or app.as_json else _to_record(changes)
+
+    def render(console: Any) -> None:
+        from meterhouse.cli.tables import table
+
+        if listed:
+            rows = [row for change in listed for row in _rows(change)]
+            console.print(table(["action", "kind", "id", "from", "field", "old", "new"], rows))
+        console.print(", ".join(f"{count} {action}" for action, count in counts.items()))
+
+    payload = {
+        "counts": counts,
+        "batch_seq": batch_seq,
+        "changes": [_as_dict(change) for change in listed],
+    }
+    app.show(payload, render)
+
+
+def _rows(change: "Change") -> list[list[Any]]:
+    head = [change.action, change.kind, change.id, change.valid_from or "always"]
+    if not change.fields:
+        return [[*head, "", "", ""]]
+    rows = [[one.path, _short(one.old), _short(one.new)] for one in change.fields]
+    return [[*(head if first else ["", "", "", ""]), *row] for first, row in _with_first(rows)]
+
+
+def _with_first(rows: list[list[Any]]) -> list[tuple[bool, list[Any]]]:
+    return [(index == 0, row) for index, row in enumerate(rows)]
+
+
+def _as_dict(change: "Change") -> dict[str, Any]:
+    return {
+        "action": change.action,
+        "kind": change.kind,
+        "id": change.id,
+        "valid_from": change.valid_from,
+        "content_sha256": change.content_sha256,
+        "fields": [one._asdict() for one in change.fields],
+    }
+
+
+def _short(value: Any) -> str:
+    text = "-" if value is None else value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."

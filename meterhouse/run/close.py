@@ -1,0 +1,213 @@
+"""Close a period: earn what was billed in advance, accrue what was delivered and not billed.
+
+`cut_off` is the first day that stays open, at midnight of the entity. A close is one commit of
+entries and of the command itself; closing the same day again changes nothing.
+"""
+
+from contextlib import AbstractContextManager
+from datetime import date
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from meterhouse.canonical import canonical_json
+from meterhouse.errors import ChecksFailed, UsageError
+from meterhouse.invoicing.columns import with_line_key
+from meterhouse.lake import Commit, Lake
+from meterhouse.ledger.accrual import accrue
+from meterhouse.ledger.journal import unbalanced
+from meterhouse.ledger.recognition import recognise
+from meterhouse.money import AMOUNT, QUANTITY, rounded
+from meterhouse.periods import zone_days
+from meterhouse.pricing.rating import rate_windows
+from meterhouse.run.commands import closed_until, record
+from meterhouse.run.context import Run
+from meterhouse.run.scratch import scratch_run
+from meterhouse.run.usage import fold_usage
+from meterhouse.run.windows import make_windows, plan_fold
+
+ADVANCE = """
+select lines.document_id, line_key, lines.entity_id, lines.payer_id as customer_id,
+    lines.contract_id, item_id, lines.currency, amount, window_start_on, window_end_on,
+    documents.posting_date
+from facts.billed_lines as lines join facts.documents as documents using (document_id)
+where timing = 'advance'
+"""
+
+RECOGNISED = """
+select entries.document_id, lines.line_key,
+    cast(sum(lines.debit - lines.credit) as decimal(38, 18)) as recognised
+from facts.journal_lines as lines join facts.journal_entries as entries using (entry_id)
+where entries.event = 'revenue.recognised' and lines.account = 'deferred_revenue'
+group by all
+"""
+
+ACCRUED = """
+select lines.line_key, entries.entity_id, lines.customer_id, lines.contract_id, lines.item_id,
+    entries.currency, lines.window_start_on, lines.window_end_on,
+    cast(sum(lines.debit - lines.credit) as decimal(38, 18)) as accrued
+from facts.journal_lines as lines join facts.journal_entries as entries using (entry_id)
+where lines.account = 'unbilled_receivable' and entries.posting_date < ?
+group by all
+having sum(lines.debit - lines.credit) <> 0
+"""
+
+INVOICED = """
+select lines.line_key, documents.posting_date,
+    cast(sum(lines.amount) as decimal(38, 18)) as billed
+from facts.billed_lines as lines join facts.documents as documents using (document_id)
+group by all
+"""
+
+# Whole windows come from their determinants; a window that the cut-off divides is added up from
+# its events, because its days are those of the contract's zone and the cut-off is the entity's.
+DELIVERED = """
+with windows as (
+    select windows.*, cuts.cut_at
+    from billing.charge_windows as windows join cuts using (entity_id)
+    where windows.timing = 'arrears' and windows.window_start < cuts.cut_at
+),
+divided as (
+    select windows.window_id, sum(events.sign * events.quantity) as quantity
+    from windows
+    join staging.stg_facts__all_metered_events as events
+        on events.customer_id = windows.customer_id and events.meter_id = windows.meter_id
+        and events.meter_version = windows.meter_version and events.zone = windows.zone
+        and events.occurred_at >= windows.window_start and events.occurred_at < windows.cut_at
+    where windows.window_end > windows.cut_at
+    group by windows.window_id
+)
+select windows.* exclude (cut_at), windows.window_end > windows.cut_at as is_divided,
+    case
+        when windows.component = 'fee' then windows.fixed_quantity
+        when windows.window_end > windows.cut_at then coalesce(divided.quantity, 0)
+        else determinants.quantity
+    end as quantity
+from windows
+left join divided using (window_id)
+left join usage.determinants as determinants using (window_id)
+"""
+
+
+def close(lake: Lake, cut_off: date, entity: str | None = None) -> dict[str, Any]:
+    """Post recognition and accrual before `cut_off` for one entity or all, and close the days."""
+    with lake.run_lock.held(), _scratch(lake, cut_off) as run:
+        with run.warehouse.connect(run.pin) as db:
+            make_windows(run, db)
+            fold_from = plan_fold(run, db)
+        fold_usage(run, fold_from)
+        with run.warehouse.connect(run.pin) as db:
+            entities = _open_entities(db, cut_off, entity)
+            if not entities.height:
+                return _summary(cut_off, [], pl.DataFrame(), None)
+            heads, legs = _entries(run, db, entities, cut_off)
+        names = entities["entity_id"].to_list()
+        with lake.session() as session:
+            batch = lake.commit(session, lambda c: _write(c, heads, legs, names, cut_off))
+    return _summary(cut_off, names, heads.join(legs, on="entry_id"), batch)
+
+
+def _scratch(lake: Lake, cut_off: date) -> AbstractContextManager[Run]:
+    """The close knows everything, so it may start from what the warehouse has folded."""
+    return scratch_run(lake, cut_off, lake.head().batch_seq, copy=True)
+
+
+def _open_entities(
+    db: duckdb.DuckDBPyConnection, cut_off: date, entity: str | None
+) -> pl.DataFrame:
+    entities = db.sql("select entity_id, zone from book.entities").pl()
+    if entity is not None:
+        entities = entities.filter(pl.col("entity_id") == entity)
+        if not entities.height:
+            raise UsageError(f"Entity {entity!r} is not in the book; nothing was closed.")
+    closed = closed_until(db)
+    later = entities.join(closed, on="entity_id", how="left")
+    return later.filter(
+        pl.col("closed_until").is_null() | (pl.col("closed_until") < cut_off)
+    ).select("entity_id", "zone")
+
+
+def _entries(
+    run: Run, db: duckdb.DuckDBPyConnection, entities: pl.DataFrame, cut_off: date
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    advance = db.sql(ADVANCE).pl().join(entities, on="entity_id", how="semi")
+    earned = recognise(advance, db.sql(RECOGNISED).pl(), cut_off)
+    invoiced = db.sql(INVOICED).pl()
+    delivered = _delivered(db, entities, invoiced, cut_off)
+    accrued = db.sql(ACCRUED, params=[cut_off]).pl().join(entities, on="entity_id", how="semi")
+    after = invoiced.filter(pl.col("posting_date") >= cut_off).select("line_key", "posting_date")
+    waiting = accrue(delivered, accrued, cut_off, after)
+    heads, legs = (pl.concat(pair) for pair in zip(earned, waiting, strict=True))
+    if unbalanced(heads, legs).height:
+        raise ChecksFailed(["The entries of the close do not balance; nothing was posted."])
+    return heads, legs
+
+
+def _delivered(
+    db: duckdb.DuckDBPyConnection, entities: pl.DataFrame, invoiced: pl.DataFrame, cut_off: date
+) -> pl.DataFrame:
+    """One row per line key with service before the cut-off: the value not invoiced by then."""
+    db.register("cuts", _cuts(entities, cut_off).to_arrow())
+    windows = db.sql(DELIVERED).pl().with_columns(pl.col("quantity").cast(QUANTITY))
+    db.unregister("cuts")
+    rated = rate_windows(windows.drop("is_divided"))
+    before = (
+        invoiced.filter(pl.col("posting_date") < cut_off)
+        .group_by("line_key")
+        .agg(pl.col("billed").sum())
+    )
+    starts, ends = pl.col("window_start_on"), pl.col("window_end_on")
+    days = (ends - starts).dt.total_days().cast(AMOUNT)
+    elapsed = (pl.lit(cut_off) - starts).dt.total_days().clip(0).cast(AMOUNT)
+    # exact: 18 places of the quotient are enough for whole days (see pricing/flat.py).
+    part = rounded(pl.col("amount_unrounded") * elapsed / days, pl.col("currency"))
+    earned = pl.when((pl.col("component") == "fee") & pl.col("is_divided")).then(part)
+    return (
+        with_line_key(windows.drop("quantity").join(rated, on="window_id", validate="1:1"))
+        .join(before, on="line_key", how="left")
+        .with_columns(
+            value=earned.otherwise("amount") - pl.col("billed").fill_null(0),
+            customer_id="payer_id",
+        )
+    )
+
+
+def _cuts(entities: pl.DataFrame, cut_off: date) -> pl.DataFrame:
+    """One row per entity: the instant of its midnight at the cut-off."""
+    zones = entities["zone"].unique().to_list()
+    days = zone_days(zones, cut_off, cut_off).rename({"starts_at": "cut_at"})
+    return entities.join(days, on="zone").select("entity_id", "cut_at")
+
+
+def _write(
+    commit: Commit, heads: pl.DataFrame, legs: pl.DataFrame, names: list[str], cut_off: date
+) -> int:
+    for table, frame in (("journal_entries", heads), ("journal_lines", legs)):
+        commit.db.register("frame_in", frame.to_arrow())
+        commit.append(table, "select * from frame_in")
+        commit.db.unregister("frame_in")
+    subjects = [(name, cut_off.isoformat()) for name in names]
+    payload = canonical_json({"cut_off": cut_off.isoformat()})
+    return record(commit, "close", subjects, payload, f"Closed before {cut_off}.")
+
+
+def _summary(
+    cut_off: date, entities: list[str], posted: pl.DataFrame, batch: int | None
+) -> dict[str, Any]:
+    totals: list[dict[str, Any]] = []
+    if posted.height:
+        sums = posted.group_by("event", "currency").agg(
+            pl.col("entry_id").n_unique().alias("entries"), pl.col("debit").sum()
+        )
+        totals = [
+            {"event": e, "currency": c, "entries": n, "debit": str(d)}
+            for e, c, n, d in sums.sort("event", "currency").iter_rows()
+        ]
+    return {
+        "cut_off": cut_off.isoformat(),
+        "entities": entities,
+        "batch_seq": batch,
+        "posted": totals,
+        "note": "" if entities else "every entity was closed to that day already",
+    }
