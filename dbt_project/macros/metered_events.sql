@@ -11,13 +11,16 @@
         events.batch_seq,
         events.sign,
         {% if extra %}events.{{ extra }},{% endif %}
+        -- A property that is not required may be missing: such an event adds nothing.
         cast(
-            case
-                when plan.aggregation = 'count' then 1
-                {% for name in numbers %}
-                when plan.property = '{{ name }}' then events.{{ name }}
-                {% endfor %}
-            end as decimal(38, 12)
+            coalesce(
+                case
+                    when plan.aggregation = 'count' then 1
+                    {% for name in numbers %}
+                    when plan.property = '{{ name }}' then events.{{ name }}
+                    {% endfor %}
+                end, 0
+            ) as decimal(38, 12)
         ) as quantity
     from {{ events }} as events
     inner join {{ plan }} as plan

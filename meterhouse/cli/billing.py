@@ -1,6 +1,5 @@
 """Run: everything from landed files to issued documents. Close: end a period."""
 
-from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +30,7 @@ def run(context: click.Context, through: date, known_at: int | None, dry_run: bo
     from meterhouse.run.bill import bill
 
     app = context.find_object(App) or App()
-    result = bill(
-        app.lake, through, known_at=known_at, dry_run=dry_run, tell=app.progress
-    )
+    result = bill(app.lake, through, known_at=known_at, dry_run=dry_run, tell=app.progress)
     app.show(_payload(result), lambda console: _render(console, result))
     for sentence in result.warnings:
         app.tell(f"Warning: {sentence}")
@@ -123,12 +120,22 @@ def close(app: App, cut_off: date, entity: str | None) -> None:
     """Close the books before a day; what comes later is posted into the open period."""
     from meterhouse.run.close import close as close_period
 
-    result: Mapping[str, Any] = close_period(app.lake, entity, cut_off)
-    app.show(result, lambda console: _render_mapping(console, result))
+    result = close_period(app.lake, cut_off, entity)
+    app.show(result, lambda console: _render_close(console, result))
 
 
-def _render_mapping(console: Any, result: Mapping[str, Any]) -> None:
-    from meterhouse.cli.tables import clean
+def _render_close(console: Any, result: dict[str, Any]) -> None:
+    from meterhouse.cli.tables import table
+    from meterhouse.cli.values import grouped, money_text
 
-    for name, value in result.items():
-        console.print(f"{clean(name).replace('_', ' ')}: {clean(value)}")
+    if not result["entities"]:
+        console.print(f"Nothing was closed: {result['note']}.")
+        return
+    closed = ", ".join(result["entities"])
+    console.print(f"Closed {closed} before {result['cut_off']}, as batch {result['batch_seq']}.")
+    rows = [
+        (p["event"], p["entries"], grouped(money_text(p["debit"], p["currency"])), p["currency"])
+        for p in result["posted"]
+    ]
+    if rows:
+        console.print(table(["posted", "entries>", "debit>", "currency"], rows))

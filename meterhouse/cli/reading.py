@@ -1,7 +1,7 @@
 """Reading for lists: the facts as they are now, and the derived tables without waiting for a run."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,16 +33,13 @@ def derived(lake: "Lake") -> "Iterator[duckdb.DuckDBPyConnection]":
     from meterhouse.locks import FileLock
 
     lock = FileLock(lake.settings.home / "locks" / "run.lock", "run", 0)
-    try:
-        with lock.held():
-            with _opened(lake, lake.settings.warehouse) as db:
-                yield db
-            return
-    except Busy as error:
-        if error.lock != "run":
-            raise
-    with _opened(lake, lake.settings.published) as db:
-        yield db
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock.held())
+            path = lake.settings.warehouse
+        except Busy:
+            path = lake.settings.published
+        yield stack.enter_context(_opened(lake, path))
 
 
 @contextmanager

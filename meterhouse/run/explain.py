@@ -149,7 +149,8 @@ def _events_sql(db: duckdb.DuckDBPyConnection, line: dict[str, Any]) -> tuple[st
     }
     value = "1::decimal(38, 12)"
     if meter["aggregation"] == "sum":
-        value = f"{identifier(PROPERTY_PREFIX + meter['property'])}::decimal(38, 12)"
+        column = identifier(PROPERTY_PREFIX + meter["property"])
+        value = f"coalesce({column}, 0)::decimal(38, 12)"
     matches = ""
     for position, (name, values) in enumerate(sorted((meter["filter"] or {}).items())):
         column = identifier(PROPERTY_PREFIX + name)

@@ -31,13 +31,17 @@ def resume(lake: Lake) -> Run:
     """The run that the warehouse stands at, for a step that is repeated alone."""
     warehouse = Warehouse(lake)
     with warehouse.connect(lake.head()) as db:
-        row = db.execute("select through, known_at, snapshot from ops.run").fetchone()
-    if row is None:
-        raise UsageError(
-            "The warehouse holds no run yet, so no single step can be repeated. Run all steps: "
-            "`meterhouse run --through DATE`, or job `bill` in Dagster."
-        )
-    return Run(warehouse, row[0], Pin(int(row[1]), int(row[2])), int(row[1]), False)
+        row = db.execute("select through, known_at, snapshot, run_id from ops.run").fetchone()
+    if row is not None:
+        pin = Pin(int(row[1]), int(row[2]))
+        run = Run(warehouse, row[0], pin, pin.batch_seq, False)
+        if run.run_id == row[3]:
+            return run
+    why = "holds no run yet" if row is None else "was built by another version of the code"
+    raise UsageError(
+        f"The warehouse {why}, so no single step can be repeated. Run all steps: "
+        "`meterhouse run --through DATE`, or job `bill` in Dagster."
+    )
 
 
 def cut(run: Run) -> int:

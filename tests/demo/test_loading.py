@@ -90,8 +90,8 @@ def test_the_correction_is_for_a_billed_month_of_the_largest_customer(demo):
     before = max(one.batch_seq or 0 for loaded in demo.loaded[:3] for one in loaded)
     with demo.lake.reading() as db:
         late = db.execute(
-            "select customer_id, min(occurred_at) >= '2026-10-01 04:00Z', "
-            "max(occurred_at) < '2026-11-01 04:00Z' "  # New York's October in UTC
+            "select customer_id, min(occurred_at) >= timestamptz '2026-10-01 04:00:00+00', "
+            "max(occurred_at) < timestamptz '2026-11-01 04:00:00+00' "  # New York's October in UTC
             "from facts.usage_events where batch_seq > ? group by customer_id",
             [before],
         ).fetchall()

@@ -1,0 +1,109 @@
+"""From quantities to checked drafts: what should have been billed, minus what was."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from assets.metadata import described, money, standing, table_of
+from assets.partitions import DAY, ONE_RUN, through
+from assets.resources import BillingRun
+from meterhouse.run import steps
+
+OWNERS = ["team:billing"]
+COMMON = {"group_name": "billing", "owners": OWNERS, "partitions_def": DAY}
+
+
+@dg.asset(
+    key=["billing", "desired_lines"],
+    deps=[["billing", "charge_windows"], ["usage", "determinants"], ["ops", "run"]],
+    kinds={"polars", "duckdb"},
+    backfill_policy=ONE_RUN,
+    **COMMON,
+)
+def desired_lines(context: dg.AssetExecutionContext, billing: BillingRun) -> dg.MaterializeResult:
+    """One row per charge window that is due: what it should cost, whatever was billed before."""
+    run = billing.at(through(context))
+    steps.rate(run)
+    with run.warehouse.connect(run.pin, run.known_at) as db:
+        return dg.MaterializeResult(
+            metadata={
+                **standing(run, billing),
+                **described(db, "billing.desired_lines"),
+                **money(db, "select currency, amount from billing.desired_lines"),
+            }
+        )
+
+
+@dg.multi_asset(
+    name="draft",
+    specs=[
+        dg.AssetSpec(
+            ["billing", table],
+            deps=[
+                ["billing", "desired_lines"],
+                *(["book", name] for name in ("customers", "entities", "terms", "meters")),
+            ],
+            description=description,
+            kinds={"polars", "duckdb"},
+            **COMMON,
+        )
+        for table, description in (
+            ("drafts", "One row per document that waits: desired minus all billed before."),
+            ("draft_lines", "One row per line of a draft."),
+        )
+    ],
+    backfill_policy=ONE_RUN,
+)
+def draft(context: dg.AssetExecutionContext, billing: BillingRun) -> Iterator[dg.MaterializeResult]:
+    """Subtract what was billed and gather the rest into documents nobody has approved yet."""
+    run = billing.at(through(context))
+    steps.draft(run)
+    with run.warehouse.connect(run.pin, run.known_at) as db:
+        for table, amount in (("drafts", "net"), ("draft_lines", "amount")):
+            yield dg.MaterializeResult(
+                asset_key=["billing", table],
+                metadata={
+                    **standing(run, billing),
+                    **described(db, f"billing.{table}"),
+                    **money(db, f"select currency, {amount} as amount from billing.{table}"),
+                },
+            )
+
+
+@dg.multi_asset(
+    name="check",
+    specs=[
+        dg.AssetSpec(
+            ["facts", table],
+            deps=[["billing", "drafts"], ["billing", "draft_lines"], ["usage", "fates"]],
+            description=description,
+            kinds={"duckdb", "ducklake"},
+            **COMMON,
+        )
+        for table, description in (
+            ("check_results", "One row per check, scope and run; failed ones hold back issuing."),
+            ("manifests", "One row per run: what it read, with which code, and what it made."),
+        )
+    ],
+    backfill_policy=ONE_RUN,
+)
+def check(context: dg.AssetExecutionContext, billing: BillingRun) -> Iterator[dg.MaterializeResult]:
+    """Run every check and store the results as facts, then the run's manifest.
+
+    A failed blocking check does not fail the step: issuing holds back what lies in its scope.
+    """
+    run = billing.at(through(context))
+    results = steps.check(run)
+    failed = results.filter(~results["passed"])
+    shown = failed.select("check_name", "scope_kind", "scope_id", "is_blocking", "sentence")
+    yield dg.MaterializeResult(
+        asset_key=["facts", "check_results"],
+        metadata={
+            **standing(run, billing),
+            "results": results.height,
+            "failed": failed.height,
+            "failed_blocking": failed.filter(failed["is_blocking"]).height,
+            "failures": table_of(shown.columns, shown.rows()[:50]),
+        },
+    )
+    yield dg.MaterializeResult(asset_key=["facts", "manifests"], metadata=standing(run, billing))

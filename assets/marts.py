@@ -1,0 +1,60 @@
+"""What people query: accounting, receivables and reporting, then the copy that readers open."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import dbt_assets
+
+from assets.dbt import MANIFEST, TRANSLATOR, reported
+from assets.metadata import row_count, standing
+from assets.partitions import DAY, ONE_RUN, through
+from assets.resources import BillingRun
+from meterhouse.run import steps
+
+
+@dbt_assets(
+    manifest=MANIFEST,
+    dagster_dbt_translator=TRANSLATOR,
+    name="marts",
+    select="tag:mart test_type:singular",
+    partitions_def=DAY,
+    backfill_policy=ONE_RUN,
+)
+def marts(context: dg.AssetExecutionContext, billing: BillingRun) -> Iterator[Any]:
+    """Build the marts on the facts after issue; nothing where they stand there already."""
+    run = billing.at(through(context))
+    shown = standing(run, billing)
+
+    def counts(key: dg.AssetKey) -> dict[str, Any]:
+        if run.is_dry:
+            return shown
+        with run.warehouse.connect(run.lake.head()) as db:
+            return {**shown, "dagster/row_count": row_count(db, ".".join(key.path))}
+
+    yield from reported(
+        context, lambda hear: [] if run.is_dry else steps.refresh(run, hear), counts
+    )
+
+
+@dg.asset(
+    key=["published", "warehouse"],
+    deps=[marts],
+    group_name="marts",
+    owners=["team:data"],
+    kinds={"duckdb"},
+    partitions_def=DAY,
+    backfill_policy=ONE_RUN,
+)
+def published(context: dg.AssetExecutionContext, billing: BillingRun) -> dg.MaterializeResult:
+    """The copy of the warehouse that readers open; made only when something changed."""
+    run = billing.at(through(context))
+    is_published = not run.is_dry and run.warehouse.publish()
+    path = run.lake.settings.published
+    return dg.MaterializeResult(
+        metadata={
+            **standing(run, billing),
+            "is_published": is_published,
+            **({"path": dg.MetadataValue.path(str(path))} if path.exists() else {}),
+        }
+    )

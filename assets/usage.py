@@ -1,0 +1,79 @@
+"""From events to the quantity of every charge window: Python cuts, dbt folds."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import dbt_assets
+
+from assets.dbt import MANIFEST, TRANSLATOR, reported
+from assets.metadata import described, row_count, standing
+from assets.partitions import DAY, ONE_RUN, through
+from assets.resources import BillingRun
+from meterhouse.run import steps
+
+WINDOWS = {
+    ("billing", "charge_windows"): "One row per contract item and window of service.",
+    ("billing", "coverage"): "One row per span of time in which an item reads its meter.",
+    ("usage", "zone_offsets"): "One row per zone and span of one offset from UTC.",
+    ("usage", "zone_days"): "One row per zone and local day, with its instants in UTC.",
+}
+
+
+@dg.multi_asset(
+    name="cut",
+    specs=[
+        dg.AssetSpec(
+            list(key),
+            deps=[
+                ["ops", "run"],
+                ["book", "contracts"],
+                ["book", "contract_items"],
+                ["book", "meters"],
+                ["facts", "usage_events"],
+            ],
+            description=description,
+            group_name="usage",
+            owners=["team:billing"],
+            kinds={"polars", "duckdb"},
+            partitions_def=DAY,
+        )
+        for key, description in WINDOWS.items()
+    ],
+    backfill_policy=ONE_RUN,
+)
+def cut(context: dg.AssetExecutionContext, billing: BillingRun) -> Iterator[dg.MaterializeResult]:
+    """Cut every contract into charge windows at local midnights."""
+    run = billing.at(through(context))
+    steps.cut(run)
+    with run.warehouse.connect(run.pin, run.known_at) as db:
+        for key in WINDOWS:
+            yield dg.MaterializeResult(
+                asset_key=list(key),
+                metadata={**standing(run, billing), **described(db, ".".join(key))},
+            )
+
+
+@dbt_assets(
+    manifest=MANIFEST,
+    dagster_dbt_translator=TRANSLATOR,
+    name="fold",
+    select="fqn:meterhouse.staging fqn:meterhouse.usage",
+    partitions_def=DAY,
+    backfill_policy=ONE_RUN,
+)
+def fold(context: dg.AssetExecutionContext, billing: BillingRun) -> Iterator[Any]:
+    """Fold new events into daily usage and determinants; the tests run between the models.
+
+    The whole group is built, also when a part of it was selected: the tables belong together.
+    """
+    run = billing.at(through(context))
+    shown = standing(run, billing)
+
+    def counts(key: dg.AssetKey) -> dict[str, Any]:
+        if key.path[0] == "staging":  # Views over all events: counting them reads the lake.
+            return shown
+        with run.warehouse.connect(run.pin, run.known_at) as db:
+            return {**shown, "dagster/row_count": row_count(db, ".".join(key.path))}
+
+    yield from reported(context, lambda hear: steps.fold(run, hear), counts)

@@ -1,0 +1,109 @@
+"""Drafts of the last run and issued documents in one list, each with its state."""
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from meterhouse.cli.reading import has_drafts, last_run, rows_of
+from meterhouse.errors import UsageError
+
+if TYPE_CHECKING:
+    import duckdb
+
+STATES = ("blocked", "waiting", "approved", "issued")
+
+COLUMNS = """
+    documents.kind, documents.customer_id, customers.name as customer, documents.contract_id,
+    documents.entity_id, documents.currency, documents.boundary_on, documents.invoice_date,
+    documents.due_date, documents.net, documents.tax, documents.total
+"""
+WHERE = (
+    "(?::varchar is null or documents.customer_id = ?) and (?::date is null or boundary_on <= ?)"
+)
+
+
+def listed(
+    db: "duckdb.DuckDBPyConnection",
+    customer: str | None,
+    states: tuple[str, ...],
+    through: date | None,
+) -> list[dict[str, Any]]:
+    """One row per draft and document, drafts first, by date."""
+    wanted = states or STATES
+    found: list[dict[str, Any]] = []
+    if set(wanted) - {"issued"} and has_drafts(db):
+        found += [row for row in drafts(db, customer, through) if row["state"] in wanted]
+    if "issued" in wanted:
+        found += issued(db, customer, through)
+    return found
+
+
+def issued(
+    db: "duckdb.DuckDBPyConnection", customer: str | None, through: date | None
+) -> list[dict[str, Any]]:
+    """Issued documents in the order of their numbers."""
+    return rows_of(
+        db,
+        f"select document_id as id, number, 'issued' as state, '' as reason, {COLUMNS} "
+        "from facts.documents as documents left join "
+        "(select document_id, json_extract_string(content, '$.buyer.name') as name "
+        f"from facts.documents) as customers using (document_id) where {WHERE} "
+        "order by documents.batch_seq, documents.row_no",
+        [customer, customer, through, through],
+    )
+
+
+def drafts(
+    db: "duckdb.DuckDBPyConnection", customer: str | None, through: date | None
+) -> list[dict[str, Any]]:
+    """Drafts that are not issued: blocked, waiting for approval, or approved."""
+    held = _held(db)
+    rows = rows_of(
+        db,
+        f"select draft_id as id, null as number, {COLUMNS} from billing.drafts as documents "
+        f"left join book.customers as customers using (customer_id) where {WHERE} "
+        "and draft_id not in (select document_id from facts.documents) "
+        "order by invoice_date, documents.customer_id, draft_id",
+        [customer, customer, through, through],
+    )
+    for row in rows:
+        row["state"], row["reason"] = held.get(row["id"], ("approved", ""))
+    return rows
+
+
+def _held(db: "duckdb.DuckDBPyConnection") -> dict[str, tuple[str, str]]:
+    """Draft id to state and sentence, by the very rules that `issue` applies."""
+    from meterhouse.run import issuing
+    from meterhouse.run.gate import blocked_drafts
+
+    frame = db.sql(
+        "from billing.drafts where draft_id not in (select document_id from facts.documents)"
+    ).pl()
+    run_id = last_run(db)["run_id"]
+    waiting = {d: ("waiting", why) for d, why in issuing._unapproved(db, frame).items()}
+    undecided = {d: ("blocked", why) for d, why in issuing._undecided(frame).items()}
+    failed = {d: ("blocked", why) for d, why in blocked_drafts(db, frame, run_id).items()}
+    return {**waiting, **undecided, **failed}
+
+
+def find(db: "duckdb.DuckDBPyConnection", name: str) -> dict[str, Any]:
+    """The document of a number or id, or the draft of an id; at least 8 digits of an id."""
+    prefix = name if len(name) >= 8 else name + "\0"
+    found = rows_of(
+        db,
+        "select document_id as id, number, content from facts.documents "
+        "where number = ? or starts_with(document_id, ?)",
+        [name, prefix],
+    )
+    if not found and has_drafts(db):
+        found = rows_of(
+            db,
+            "select draft_id as id, null as number, content from billing.drafts "
+            "where starts_with(draft_id, ?)",
+            [prefix],
+        )
+    if len(found) != 1:
+        what = f"{len(found)} documents" if found else "no issued document and no draft"
+        raise UsageError(
+            f"{name!r} names {what}; `meterhouse invoices list` shows numbers and draft ids."
+        )
+    return found[0]

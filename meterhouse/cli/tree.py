@@ -1,0 +1,102 @@
+"""An explanation as a tree: document, lines, and under each line what its amount is made of."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.text import Text
+from rich.tree import Tree
+
+from meterhouse.cli.paper import price_text
+from meterhouse.cli.tables import clean
+from meterhouse.cli.values import grouped, number_text
+
+
+def tree_of(found: dict[str, Any]) -> Tree:
+    """The tree of what `meterhouse.run.explain` found."""
+    total = found["total"] or "not decided"
+    kind = found["kind"].replace("_", " ")
+    root = Tree(_text(f"{kind} {found['number']}  {grouped(total)} {found['currency']}"))
+    root.add(_text(f"buyer {found['buyer']['name']} ({found['buyer']['id']})"))
+    root.add(
+        _text(
+            f"run {found['run_id'][:8]} through {found['through']}, "
+            f"knew up to batch {found['known_at']}"
+        )
+    )
+    for line in found["lines"]:
+        _add_line(root, line, found["currency"])
+    return root
+
+
+def _add_line(root: Tree, line: dict[str, Any], currency: str) -> None:
+    service = line["service"]
+    branch = root.add(
+        _text(
+            f"line {line['line_no']}  {line['description']}: {grouped(line['amount'])} {currency}"
+        )
+    )
+    branch.add(
+        _text(
+            f"service {service['start']} to before {service['end']} {service['zone']}, contract "
+            f"{line['contract']}, item {line['item']}"
+        )
+    )
+    steps = branch.add(_text(f"price {line['price']['model']}: {price_text(line['price'])}"))
+    for step in line["steps"]:
+        steps.add(_text(_step(step)))
+    steps.add(_text(f"unrounded {number_text(line['unrounded'])}, rounded {line['amount']}"))
+    if line["correction"]:
+        branch.add(_text("correction: " + ", ".join(_named(line["correction"]))))
+    _add_usage(branch, line)
+
+
+def _add_usage(branch: Tree, line: dict[str, Any]) -> None:
+    quantity = grouped(number_text(line["quantity"]))
+    if not line["meter"]:
+        branch.add(_text(f"quantity {quantity}, fixed by the contract"))
+        return
+    meter = line["meter"]
+    usage = branch.add(
+        _text(
+            f"quantity {quantity} {meter['unit']}: determinant {line['determinant'][:8]}, meter "
+            f"{meter['id']} as recorded in batch {meter['version']}"
+        )
+    )
+    for day in line["days"]:
+        told = (
+            f"{day['day']}  {grouped(number_text(day['quantity']))} from {day['events']:,} events"
+        )
+        usage.add(_text(told))
+    events = line.get("events")
+    if events is not None:
+        listed = branch.add(_text(f"events ({len(events)} shown)"))
+        for one in events:
+            listed.add(_text(_event(one)))
+
+
+def _step(step: dict[str, Any]) -> str:
+    span = f"from {number_text(step['from'])}" if step.get("from") is not None else ""
+    upper = f" to {number_text(step['to'])}" if step.get("to") is not None else ""
+    unit = f" × {number_text(step['unit_amount'])}" if step.get("unit_amount") is not None else ""
+    flat = f" + {number_text(step['flat_amount'])}" if step.get("flat_amount") is not None else ""
+    quantity = number_text(step["quantity"]) if step.get("quantity") is not None else ""
+    told = f"step {step.get('step', '')} {span}{upper}".strip()
+    return f"{told}: {quantity}{unit}{flat} = {number_text(step['amount'])}"
+
+
+def _event(one: dict[str, Any]) -> str:
+    sign = "" if one["sign"] > 0 else "taken back: "
+    return (
+        f"{sign}{one['occurred_at'].isoformat()}  {one['event_id']}  {number_text(one['value'])}  "
+        f"({one['file']} row {one['source_row']}, batch {one['batch_seq']})"
+    )
+
+
+def _named(values: dict[str, Any]) -> Iterator[str]:
+    for name, value in values.items():
+        if value is not None:
+            yield f"{name.replace('_', ' ')} {value}"
+
+
+def _text(value: str) -> Text:
+    return Text(clean(value))

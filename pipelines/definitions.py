@@ -1,0 +1,36 @@
+"""The only Definitions: everything that Dagster loads."""
+
+import dagster as dg
+
+from assets import billing, book, closing, documents, landing, marts, usage
+from assets.checks import stored_checks
+from meterhouse.installation import check
+from pipelines import jobs, schedules, sensors
+from pipelines.resources import RESOURCES
+
+check()
+
+defs = dg.Definitions(
+    assets=[
+        landing.LANDED,
+        landing.BOOK_VERSIONS,
+        landing.load,
+        book.pin,
+        usage.cut,
+        usage.fold,
+        billing.desired_lines,
+        billing.draft,
+        billing.check,
+        documents.issue,
+        marts.marts,
+        marts.published,
+        closing.commands,
+    ],
+    asset_checks=[stored_checks],
+    jobs=[jobs.ingest, jobs.bill, jobs.close],
+    schedules=[schedules.bill_daily],
+    sensors=[sensors.landing],
+    resources=RESOURCES,
+    # One process and one run lock for all steps of a run.
+    executor=dg.in_process_executor,
+)
