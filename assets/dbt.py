@@ -127,27 +127,30 @@ def reported(
         build(hear)
     except DbtFailed as error:
         failure = error
-    made = set()
-    for event in (e for raw in events for e in _converted(context, raw)):
-        if isinstance(event, dg.Output):
-            made.add(event.output_name)
-            extra = metadata(context.asset_key_for_output(event.output_name))
-            yield dg.Output(None, event.output_name, metadata={**event.metadata, **extra})
-        elif isinstance(event, dg.AssetCheckResult):
+    missing = set(context.selected_asset_keys)
+    for event in (event for raw in events for event in _converted(context, raw)):
+        if isinstance(event, dg.AssetCheckResult):
             yield event
+        elif isinstance(event, dg.Output):
+            key = context.asset_key_for_output(event.output_name)
+            missing.discard(key)
+            yield _with(event.output_name, {**event.metadata, **metadata(key)})
     if failure is not None:
         raise dg.Failure(str(failure), allow_retries=False) from failure
-    for name in sorted(context.op_execution_context.selected_output_names - made):
-        key = context.asset_key_for_output(name)
-        yield dg.Output(None, name, metadata={"status": "unchanged", **metadata(key)})
+    for key in sorted(missing):
+        yield _with(key.to_python_identifier(), {"status": "unchanged", **metadata(key)})
+
+
+def _with(output_name: str, metadata: Mapping[str, Any]) -> dg.Output[None]:
+    return dg.Output(None, output_name, metadata=metadata)
 
 
 def _converted(context: dg.AssetExecutionContext, raw: dict[str, Any]) -> Iterator[Any]:
     """What was selected of one result of dbt: an output, or a check's result."""
     message = DbtCoreCliEventMessage(raw_event=raw, event_history_metadata={})
+    wanted = context.op_execution_context.selected_output_names
     for event in message.to_default_asset_events(
         manifest=MANIFEST, dagster_dbt_translator=TRANSLATOR, context=context
     ):
-        wanted = context.op_execution_context.selected_output_names
         if not isinstance(event, dg.Output) or event.output_name in wanted:
             yield event

@@ -16,7 +16,7 @@ CHECKS_FAILED = 3
 WAITING = ("It waits for approval", "It has changed since it was approved")
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Load, rate, check, issue, publish.")
 @click.option("--through", type=DAY, required=True, help="Bill what is due up to this day.")
 @click.option("--known-at", type=int, metavar="BATCH", help="Know only up to this batch (dry).")
 @click.option("--dry-run", is_flag=True, help="Work on a copy; load and issue nothing.")
@@ -112,7 +112,7 @@ def print_issued(
             console.print(f"... and {len(held) - limit:,} more: `meterhouse invoices list`.")
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Close the books before a day.")
 @click.option("--until", "cut_off", type=DAY, required=True, help="First day that stays open.")
 @click.option("--entity", metavar="ID", help="Only this entity.  [default: all]")
 @pass_app

@@ -24,7 +24,7 @@ def plan(app: App, with_same: bool) -> None:
     app.tell("`meterhouse apply` records this." if _to_record(changes) else "Nothing to record.")
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Record new and changed documents.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and record nothing.")
 @pass_app
@@ -64,7 +64,7 @@ def _to_record(changes: "list[Change]") -> "list[Change]":
 
 
 def _show(app: App, changes: "list[Change]", with_same: bool, batch_seq: int | None) -> None:
-    counts = {action: 0 for action in ("new", "changed", "same", "kept")}
+    counts = dict.fromkeys(("new", "changed", "same", "kept"), 0)
     for change in changes:
         counts[change.action] += 1
     listed = changes if with_same or app.as_json else _to_record(changes)

@@ -8,7 +8,7 @@ from meterhouse.cli.app import App, Group, pass_app
 from meterhouse.errors import UsageError
 
 
-@click.group(cls=Group)
+@click.group(cls=Group, short_help="Event ids with two contents.")
 def conflicts() -> None:
     """Event ids that came with two contents; open ones hold back their windows."""
 

@@ -44,7 +44,7 @@ def doctor(context: click.Context, verify: bool, sweep: bool) -> None:
     """
     app = context.find_object(App) or App()
     findings = list(_examined(app, verify, sweep))
-    counts = {status: 0 for status in ("ok", "warn", "fail")}
+    counts = dict.fromkeys(("ok", "warn", "fail"), 0)
     for one in findings:
         counts[one.status] += 1
 
@@ -113,7 +113,8 @@ def _versions() -> Iterator[Finding]:
     from meterhouse.run.context import ENGINES
 
     asked = importlib.metadata.requires("meterhouse") or []
-    pins = dict(m.groups() for one in asked if (m := re.match(r"([\w.-]+)==([\w.]+)", one)))
+    exact = (re.match(r"([\w.-]+)==([\w.]+)", one) for one in asked)
+    pins = {found[1]: found[2] for found in exact if found}
     for name in sorted({*ENGINES, *pins}):
         try:
             version = importlib.metadata.version(name)

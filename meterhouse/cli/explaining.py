@@ -16,7 +16,7 @@ DIFFERENT = 6
 Level = Literal["determinants", "events", "both"]
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Show where each line comes from.")
 @click.argument("number", metavar="NUMBER")
 @click.option("--line", type=int, metavar="N", help="Only this line.")
 @click.option("--events", "with_events", is_flag=True, help="Down to the single events.")
@@ -40,7 +40,7 @@ def explain(app: App, number: str, line: int | None, with_events: bool, limit: i
     app.show(found, render)
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Make documents again and compare.")
 @click.argument("numbers", nargs=-1, metavar="NUMBER...")
 @click.option("--all", "is_all", is_flag=True, help="Every issued document.")
 @click.option(

@@ -31,21 +31,22 @@ class Root(Group):
     """The outermost group: every exception ends in a sentence and an exit code."""
 
     def main(
-        self, args: Sequence[str] | None = None, *rest: Any, standalone_mode: bool = True, **kw: Any
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
     ) -> Any:
         """Run; in standalone mode the process ends with the exit code."""
-        if not standalone_mode:
-            return super().main(args, *rest, standalone_mode=False, **kw)
         given = list(sys.argv[1:] if args is None else args)
+        if not standalone_mode:
+            return super().main(given, prog_name, complete_var, standalone_mode=False, **extra)
         try:
-            code = super().main(given, *rest, standalone_mode=False, **kw)
+            code = super().main(given, prog_name, complete_var, standalone_mode=False, **extra)
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.format_message(), err=True)
             sys.exit(2)
-        except BrokenPipeError:
-            # Who read our output has gone, as `head` does; closing stdout would complain again.
-            sys.stdout = None  # type: ignore[assignment]
-            sys.exit(1)
         except (Exception, KeyboardInterrupt) as error:
             if "--debug" in given:
                 traceback.print_exc()
@@ -55,7 +56,9 @@ class Root(Group):
         sys.exit(code if isinstance(code, int) else 0)
 
 
-@click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.option(
     "--home",
     "folder",

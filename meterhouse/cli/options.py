@@ -21,7 +21,9 @@ class Day(click.ParamType[date]):
                 return date.fromisoformat(value)
         except ValueError:
             pass
-        self.fail(f"{value!r} is not a date; write year-month-day, like 2023-12-01.", param, ctx)
+        raise click.BadParameter(
+            f"{value!r} is not a date; write year-month-day, like 2023-12-01.", ctx, param
+        )
 
 
 DAY = Day()

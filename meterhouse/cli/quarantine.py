@@ -46,7 +46,9 @@ def list_events(app: App, source: str | None, reason: str | None, limit: int) ->
         if not counts:
             console.print("Quarantine is empty.")
             return
-        console.print(table(["source", "reason", "events>"], [row.values() for row in counts]))
+        console.print(
+            table(["source", "reason", "events>"], [list(row.values()) for row in counts])
+        )
         columns = ["reference", "source", "event_id", "subject", "time", "reason", "detail"]
         console.print(table(columns, [[row[name] for name in columns] for row in events]))
 

@@ -1,4 +1,4 @@
-"""Reading for lists: the facts as they are now, and the derived tables without waiting for a run."""
+"""Reading for lists: the facts as of now, and derived tables without waiting for a run."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager

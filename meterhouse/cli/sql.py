@@ -30,7 +30,7 @@ CHANGING = re.compile(
 )
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Query every table, read-only.")
 @click.argument("query", required=False)
 @click.option("--file", type=click.Path(path_type=Path), help="Read the query from a file.")
 @click.option(
@@ -104,7 +104,6 @@ def _snapshot(app: App, batch_seq: int) -> int:
     """The newest snapshot of the lake without a later batch; batches only rise, so halves do."""
     with app.lake.reading() as db:
         newest = db.execute("select max(snapshot_id) from ducklake_snapshots('lake')").fetchone()
-    with app.lake.session() as db:
         low, high = 0, int(newest[0]) if newest else 0
         while low < high:
             middle = high - (high - low) // 2

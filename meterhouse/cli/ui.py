@@ -17,7 +17,7 @@ HOST = "127.0.0.1"
 SECONDS_TO_END = 20
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Open Dagster on this home.")
 @click.option("--port", default=3000, show_default=True, help="Port on the loopback address.")
 @pass_app
 def ui(app: App, port: int) -> None:

@@ -18,7 +18,7 @@ COUNTS = (
 )
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Load files of usage.")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--source", metavar="NAME", help="The source, as named in meterhouse.yaml.")
 @pass_app
