@@ -9,7 +9,9 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from meterhouse.settings import HomeFile, Settings
 RESULTS = {"LogModelResult", "LogTestResult"}
 GROUPS = {"staging": "usage", "usage": "usage"}
 Hear = Callable[[Any], None]
+Metadata = dict[str, Any]
 
 
 class Translator(DagsterDbtTranslator):
@@ -111,38 +114,52 @@ MANIFEST = load_manifest()
 def reported(
     context: dg.AssetExecutionContext,
     build: Callable[[Hear], list[NodeResult]],
-    metadata: Callable[[dg.AssetKey], Mapping[str, Any]],
+    describe: Callable[[Iterable[dg.AssetKey]], Mapping[dg.AssetKey, Metadata]],
 ) -> Iterator[Any]:
-    """Call `build`, then yield its results as Dagster's events, also those before a failure."""
-    from google.protobuf.json_format import MessageToDict
+    """Call `build`, then yield its results as Dagster's events, also those before a failure.
 
+    `describe` gives the metadata of the selected assets after the build. An asset that was not
+    built, because nothing had changed, is reported as unchanged.
+    """
     events: list[dict[str, Any]] = []
-
-    def hear(event: Any) -> None:
-        if event.info.name in RESULTS:
-            events.append(MessageToDict(event, preserving_proto_field_name=True))
-
     failure: DbtFailed | None = None
     try:
-        build(hear)
+        build(partial(_keep_result, events))
     except DbtFailed as error:
         failure = error
     missing = set(context.selected_asset_keys)
+    shown = describe(missing) if failure is None else {}
     for event in (event for raw in events for event in _converted(context, raw)):
         if isinstance(event, dg.AssetCheckResult):
             yield event
         elif isinstance(event, dg.Output):
             key = context.asset_key_for_output(event.output_name)
             missing.discard(key)
-            yield _with(event.output_name, {**event.metadata, **metadata(key)})
+            yield _output(key, {**event.metadata, **shown.get(key, {})})
     if failure is not None:
         raise dg.Failure(str(failure), allow_retries=False) from failure
-    for key in sorted(missing):
-        yield _with(key.to_python_identifier(), {"status": "unchanged", **metadata(key)})
+    for key in _in_order(context, missing):
+        yield _output(key, {"status": "unchanged", **shown.get(key, {})})
 
 
-def _with(output_name: str, metadata: Mapping[str, Any]) -> dg.Output[None]:
-    return dg.Output(None, output_name, metadata=metadata)
+def _keep_result(events: list[dict[str, Any]], event: Any) -> None:
+    from google.protobuf.json_format import MessageToDict
+
+    if event.info.name in RESULTS:
+        events.append(MessageToDict(event, preserving_proto_field_name=True))
+
+
+def _output(key: dg.AssetKey, metadata: Metadata) -> dg.Output[None]:
+    return dg.Output(None, key.to_python_identifier(), metadata=metadata)
+
+
+def _in_order(
+    context: dg.AssetExecutionContext, keys: Iterable[dg.AssetKey]
+) -> Iterable[dg.AssetKey]:
+    """Dagster wants what comes first in the graph first."""
+    wanted = set(keys)
+    deps = context.assets_def.asset_deps
+    return TopologicalSorter({key: sorted(deps[key] & wanted) for key in wanted}).static_order()
 
 
 def _converted(context: dg.AssetExecutionContext, raw: dict[str, Any]) -> Iterator[Any]:

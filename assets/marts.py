@@ -1,16 +1,17 @@
 """What people query: accounting, receivables and reporting, then the copy that readers open."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import dagster as dg
 from dagster_dbt import dbt_assets
 
-from assets.dbt import MANIFEST, TRANSLATOR, reported
-from assets.metadata import row_count, standing
+from assets.dbt import MANIFEST, TRANSLATOR, Hear, reported
+from assets.metadata import Metadata, counted, standing
 from assets.partitions import DAY, ONE_RUN, through
 from assets.resources import BillingRun
 from meterhouse.run import steps
+from meterhouse.run.dbt import NodeResult
 
 
 @dbt_assets(
@@ -24,17 +25,16 @@ from meterhouse.run import steps
 def marts(context: dg.AssetExecutionContext, billing: BillingRun) -> Iterator[Any]:
     """Build the marts on the facts after issue; nothing where they stand there already."""
     run = billing.at(through(context))
-    shown = standing(run, billing)
 
-    def counts(key: dg.AssetKey) -> dict[str, Any]:
-        if run.is_dry:
-            return shown
+    def build(hear: Hear) -> list[NodeResult]:
+        return [] if run.is_dry else steps.refresh(run, hear)
+
+    def describe(keys: Iterable[dg.AssetKey]) -> dict[dg.AssetKey, Metadata]:
+        tables = () if run.is_dry else keys
         with run.warehouse.connect(run.lake.head()) as db:
-            return {**shown, "dagster/row_count": row_count(db, ".".join(key.path))}
+            return counted(db, tables, standing(run, billing))
 
-    yield from reported(
-        context, lambda hear: [] if run.is_dry else steps.refresh(run, hear), counts
-    )
+    yield from reported(context, build, describe)
 
 
 @dg.asset(

@@ -1,6 +1,6 @@
 """What a materialization shows: the run, counts, money by currency, the first rows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import dagster as dg
@@ -29,6 +29,13 @@ def row_count(db: duckdb.DuckDBPyConnection, table: str) -> int:
     """The rows of a table or view."""
     counted = db.execute(f"select count(*) from {table}").fetchone()
     return int(counted[0]) if counted else 0
+
+
+def counted(
+    db: duckdb.DuckDBPyConnection, keys: Iterable[dg.AssetKey], shown: Metadata
+) -> dict[dg.AssetKey, Metadata]:
+    """For each table its row count beside what is shown of all."""
+    return {key: {**shown, "dagster/row_count": row_count(db, ".".join(key.path))} for key in keys}
 
 
 def described(db: duckdb.DuckDBPyConnection, table: str) -> Metadata:

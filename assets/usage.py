@@ -1,13 +1,13 @@
 """From events to the quantity of every charge window: Python cuts, dbt folds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import dagster as dg
 from dagster_dbt import dbt_assets
 
 from assets.dbt import MANIFEST, TRANSLATOR, reported
-from assets.metadata import described, row_count, standing
+from assets.metadata import Metadata, counted, described, standing
 from assets.partitions import DAY, ONE_RUN, through
 from assets.resources import BillingRun
 from meterhouse.run import steps
@@ -68,12 +68,11 @@ def fold(context: dg.AssetExecutionContext, billing: BillingRun) -> Iterator[Any
     The whole group is built, also when a part of it was selected: the tables belong together.
     """
     run = billing.at(through(context))
-    shown = standing(run, billing)
 
-    def counts(key: dg.AssetKey) -> dict[str, Any]:
-        if key.path[0] == "staging":  # Views over all events: counting them reads the lake.
-            return shown
+    def describe(keys: Iterable[dg.AssetKey]) -> dict[dg.AssetKey, Metadata]:
+        # Views over all events: counting them would read the lake.
+        tables = [key for key in keys if key.path[0] != "staging"]
         with run.warehouse.connect(run.pin, run.known_at) as db:
-            return {**shown, "dagster/row_count": row_count(db, ".".join(key.path))}
+            return counted(db, tables, standing(run, billing))
 
-    yield from reported(context, lambda hear: steps.fold(run, hear), counts)
+    yield from reported(context, lambda hear: steps.fold(run, hear), describe)

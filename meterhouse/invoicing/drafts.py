@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from meterhouse.canonical_columns import array_of, day, short_sha256, string
+from meterhouse.canonical_columns import array_of, day, integer, short_sha256, string
 from meterhouse.money import AMOUNT, rounded
 
 _GROUP = ("payer_id", "entity_id", "currency", "terms_id", "contract_id")
@@ -23,9 +23,14 @@ def drafts(
     entities: pl.DataFrame,
     terms: pl.DataFrame,
     series: pl.DataFrame,
+    earlier: pl.DataFrame | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """One row per document, and the lines with `draft_id` and `line_no` from 1 in each."""
-    draft_lines = _numbered(_with_draft_id(_gathered(lines)))
+    """One row per document, and the lines with `draft_id` and `line_no` from 1 in each.
+
+    `earlier` counts the documents issued before with the same key (columns of _DRAFT_ID and
+    `earlier`): a correction after issue at the same boundary is another document.
+    """
+    draft_lines = _numbered(_with_draft_id(_gathered(lines), earlier))
     totals = _totals(draft_lines)
     dated = _dated(totals, terms, series)
     decided = _blocked(_taxed(dated, customers), customers, entities)
@@ -47,12 +52,22 @@ def _gathered(lines: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _with_draft_id(lines: pl.DataFrame) -> pl.DataFrame:
+def _with_draft_id(lines: pl.DataFrame, earlier: pl.DataFrame | None) -> pl.DataFrame:
     keys = lines.select(_DRAFT_ID).unique()
+    if earlier is None:
+        keys = keys.with_columns(earlier=pl.lit(0, pl.Int64))
+    else:
+        keys = keys.join(earlier, on=_DRAFT_ID, how="left", nulls_equal=True)
     parts = [day(pl.col(c)) if c == "boundary_on" else string(pl.col(c)) for c in _DRAFT_ID]
-    texts = keys.select(draft_id=array_of(*parts)).to_series()
+    again = pl.col("earlier").fill_null(0)
+    numbered = array_of(*parts, integer(again))
+    key = pl.when(again == 0).then(array_of(*parts)).otherwise(numbered)
+    texts = keys.select(draft_id=key).to_series()
     return lines.join(
-        keys.with_columns(short_sha256(texts)), on=_DRAFT_ID, how="left", nulls_equal=True
+        keys.drop("earlier").with_columns(short_sha256(texts)),
+        on=_DRAFT_ID,
+        how="left",
+        nulls_equal=True,
     )
 
 

@@ -23,6 +23,7 @@ from meterhouse.periods import zone_days
 from meterhouse.pricing.rating import rate_windows
 from meterhouse.run.commands import closed_until, record
 from meterhouse.run.context import Run
+from meterhouse.run.marts import refresh_marts
 from meterhouse.run.scratch import scratch_run
 from meterhouse.run.usage import fold_usage
 from meterhouse.run.windows import make_windows, plan_fold
@@ -105,6 +106,7 @@ def close(lake: Lake, cut_off: date, entity: str | None = None) -> dict[str, Any
         names = entities["entity_id"].to_list()
         with lake.session() as session:
             batch = lake.commit(session, lambda c: _write(c, heads, legs, names, cut_off))
+        refresh_marts(lake)
     return _summary(cut_off, names, heads.join(legs, on="entry_id"), batch)
 
 

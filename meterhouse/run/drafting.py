@@ -12,7 +12,7 @@ from meterhouse.schema import FACTS
 
 def billed(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """One row per line key ever billed: the sum, and the window as the newest line has it."""
-    own = {"line_key", "amount", "number", "invoice_date"}
+    own = {"line_key", "amount", "number", "invoice_date", "original_number"}
     columns = [name for name in FACTS["billed_lines"] if name not in own]
     newest = ", ".join(f"arg_max({c}, (batch_seq, row_no)) as {c}" for c in columns)
     return db.sql(
@@ -42,11 +42,22 @@ def compose(
     customers = db.sql("from book.customers").pl()
     entities = db.sql("from book.entities").pl()
     heads, draft_lines = drafts(
-        lines, customers, entities, db.sql("from book.terms").pl(), _series(db)
+        lines, customers, entities, db.sql("from book.terms").pl(), _series(db), _earlier(db)
     )
     meters = db.sql("from book.meters").pl()
     content = canonical(heads, draft_lines, customers, entities, meters)
     return heads.join(content, on="draft_id", how="left", validate="1:1"), draft_lines
+
+
+def _earlier(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """How many documents each group of lines has had, so that the next has an id of its own."""
+    return db.sql(
+        "select lines.payer_id, lines.entity_id, lines.currency, lines.terms_id, "
+        "documents.boundary_on, lines.contract_id, "
+        "count(distinct document_id)::bigint as earlier "
+        "from facts.billed_lines as lines join facts.documents as documents using (document_id) "
+        "group by all"
+    ).pl()
 
 
 def _series(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+from meterhouse.lake import Lake
 from meterhouse.run.context import Run
 from meterhouse.run.dbt import NodeResult, build
-from meterhouse.warehouse import pin_table
+from meterhouse.warehouse import Warehouse, pin_table
 
 MODELS = ("tag:mart", "test_type:singular")
 PIN = "reporting.*"
@@ -33,3 +34,16 @@ def build_marts(run: Run, tell: Callable[[Any], None] | None = None) -> list[Nod
             [after.known_at, after.run_id, PIN],
         )
     return results
+
+
+def refresh_marts(lake: Lake) -> None:
+    """Show what was just posted, if a run has made marts before; and publish it."""
+    warehouse = Warehouse(lake)
+    if not warehouse.path.exists():
+        return
+    with warehouse.connect(lake.head()) as db:
+        row = db.execute("select through, known_at from ops.run").fetchone()
+        made = db.execute("select 1 from ops.pins where table_name = ?", [PIN]).fetchone()
+    if row is not None and made is not None:
+        build_marts(Run(warehouse, row[0], lake.head(), row[1], is_dry=False))
+        warehouse.publish()

@@ -21,7 +21,7 @@ zone: Europe/Berlin
 ---
 kind: customer
 id: nova
-name: "Nova [bold]AG\\u001b"
+name: "Nova [bold]AG"
 tax: {treatment: taxed, rate: "0.19", name: VAT}
 ---
 kind: customer

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import count
@@ -11,7 +12,8 @@ from ruamel.yaml import YAML
 
 from meterhouse.lake import Lake
 from meterhouse.run.applying import apply_book
-from meterhouse.run.bill import bill
+from meterhouse.run import steps
+from meterhouse.run.bill import Billed, admit, begin, bill, prepare
 from meterhouse.run.ingest import ingest
 from meterhouse.schema import FACTS
 from meterhouse.settings import Settings
@@ -95,8 +97,24 @@ class Home:
         return [one for one in ingest(self.lake) if one.batch_seq is not None]
 
     def bill(self, through, **options):
-        """One run."""
+        """One whole run, as the command line makes it."""
         return bill(self.lake, through, **options)
+
+    def issue(self, through):
+        """A run up to issue: marts and the published copy decide no amount and cost 5 s."""
+        with self.steps(through) as (run, result):
+            prepare(run, result)
+            result.issued = steps.issue_drafts(run)
+        return result
+
+    @contextmanager
+    def steps(self, through):
+        """A run that has begun, for tests that spoil something between two of its steps."""
+        lake = self.lake
+        with lake.run_lock.held():
+            loaded = admit(lake)
+            with begin(lake, through, None, False) as (run, why_dry):
+                yield run, Billed(run.run_id, through, run.known_at, run.is_dry, why_dry, loaded)
 
     def rows(self, sql, parameters=()):
         """Rows of a SELECT over `facts.*`."""

@@ -21,10 +21,7 @@ def documents(book, events, through):
             if line["due"] <= through:
                 groups.setdefault((contract["id"], line["due"]), []).append(line)
     lives = {one["id"]: one for one in _contracts(book)}
-    return sorted(
-        (document(book, lives[id], due, lines) for (id, due), lines in groups.items()),
-        key=lambda one: (one["contract"], one["invoice_date"]),
-    )
+    return in_order(document(book, lives[id], due, lines) for (id, due), lines in groups.items())
 
 
 def document(book, contract, due, lines):
@@ -68,6 +65,11 @@ def rounded(value, places):
     scaled = abs(value) * 10**places
     whole = int(scaled + Fraction(1, 2))
     return Fraction(whole if value >= 0 else -whole, 10**places)
+
+
+def in_order(found):
+    """Documents in the order of `documents`."""
+    return sorted(found, key=lambda one: (one["contract"], one["invoice_date"]))
 
 
 def text(value, places):
@@ -120,7 +122,7 @@ def _lines(book, contract, events):
                 "start": start.isoformat(),
                 "end": end.isoformat(),
                 "due": start if timing == "advance" else end,
-                "quantity": str(Decimal(quantity).quantize(Decimal("1E-12"))),
+                "quantity": f"{Decimal(quantity):.12f}",
                 "amount": text(rounded(amount, places), places),
             }
 
