@@ -18,7 +18,7 @@ $(STAMP): requirements/dev.txt pyproject.toml scripts/setup.sh
 	@touch $@
 
 demo: $(STAMP)  ## bill a small example business into ./demo
-	$(VENV)/bin/meterhouse demo --home demo
+	.venv/bin/meterhouse --home demo demo --fresh
 
 test: $(STAMP)  ## run all tests but the soak
 	$(PYTHON) -m pytest -q -n $(JOBS) --dist loadgroup -m "not soak"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.metadata import described, money, standing, table_of
+from assets.metadata import described, money, standing, table_of, tables
 from assets.partitions import DAY, ONE_RUN, through
 from assets.resources import BillingRun
 from meterhouse.run import steps
@@ -23,8 +23,8 @@ COMMON = {"group_name": "billing", "owners": OWNERS, "partitions_def": DAY}
 def desired_lines(context: dg.AssetExecutionContext, billing: BillingRun) -> dg.MaterializeResult:
     """One row per charge window that is due: what it should cost, whatever was billed before."""
     run = billing.at(through(context))
-    steps.rate(run)
     with run.warehouse.connect(run.pin, run.known_at) as db:
+        steps.rate(run, db)
         return dg.MaterializeResult(
             metadata={
                 **standing(run, billing),
@@ -57,8 +57,9 @@ def desired_lines(context: dg.AssetExecutionContext, billing: BillingRun) -> dg.
 def draft(context: dg.AssetExecutionContext, billing: BillingRun) -> Iterator[dg.MaterializeResult]:
     """Subtract what was billed and gather the rest into documents nobody has approved yet."""
     run = billing.at(through(context))
-    steps.draft(run)
     with run.warehouse.connect(run.pin, run.known_at) as db:
+        steps.draft(run, db)
+    with tables(run) as db:
         for table, amount in (("drafts", "net"), ("draft_lines", "amount")):
             yield dg.MaterializeResult(
                 asset_key=["billing", table],
@@ -93,7 +94,8 @@ def check(context: dg.AssetExecutionContext, billing: BillingRun) -> Iterator[dg
     A failed blocking check does not fail the step: issuing holds back what lies in its scope.
     """
     run = billing.at(through(context))
-    results = steps.check(run)
+    with run.warehouse.connect(run.pin, run.known_at) as db:
+        results = steps.check(run, db)
     failed = results.filter(~results["passed"])
     shown = failed.select("check_name", "scope_kind", "scope_id", "is_blocking", "sentence")
     yield dg.MaterializeResult(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from assets.landing import BOOK_VERSIONS, TABLES
-from assets.metadata import described, standing
+from assets.metadata import described, standing, tables
 from assets.partitions import DAY, ONE_RUN, through
 from assets.resources import BillingRun
 from meterhouse.run import book
@@ -42,7 +42,7 @@ def pin(context: dg.AssetExecutionContext, billing: BillingRun) -> Iterator[dg.M
     run = billing.begin(through(context))
     if run.is_dry:
         context.log.warning(f"This run is dry: {billing.why_dry}.")
-    with run.warehouse.connect(run.pin, run.known_at) as db:
+    with tables(run) as db:
         for key in (RUN.path, *(["book", table] for table in book.TABLES)):
             yield dg.MaterializeResult(
                 asset_key=key,

@@ -39,7 +39,7 @@ select check_name, is_blocking, bool_and(passed) as passed,
     count(*) filter (not passed) as failures,
     list(sentence order by scope_id) as sentences, list(numbers order by scope_id) as numbers
 from (
-    from facts.check_results where run_id = ?
+    from lake.facts.check_results where run_id = ?
     qualify row_number() over (
         partition by check_name, scope_kind, scope_id order by batch_seq desc, row_no desc
     ) = 1
@@ -67,7 +67,7 @@ def stored_checks(
 ) -> Iterator[dg.AssetCheckResult]:
     """Report what the run's checks found before it issued."""
     run = billing.current()
-    with run.lake.reading() as db:
+    with run.lake.session() as db:
         rows = db.execute(STORED, [run.run_id]).pl().to_dicts()
     found = {row["check_name"]: row for row in rows}
     for spec in context.selected_asset_check_keys:

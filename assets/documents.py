@@ -49,11 +49,15 @@ def issue(context: dg.AssetExecutionContext, billing: BillingRun) -> Iterator[dg
     for draft_id, why in issued.held:
         context.log.warning(f"Draft {draft_id[:8]} is held back: {why}")
     shown = {**standing(run, billing), **_done(issued)}
-    with run.lake.reading() as db:
+    with run.lake.session() as db:
         for table in TABLES:
             yield dg.MaterializeResult(
                 asset_key=["facts", table],
-                metadata={**shown, **described(db, f"facts.{table}"), **_money(db, table, issued)},
+                metadata={
+                    **shown,
+                    **described(db, f"lake.facts.{table}"),
+                    **_money(db, table, issued),
+                },
             )
 
 
@@ -71,6 +75,6 @@ def _money(db: Any, table: str, issued: Issued) -> dict[str, Any]:
         return {}
     return money(
         db,
-        "select currency, total as amount from facts.documents "
+        "select currency, total as amount from lake.facts.documents "
         f"where batch_seq = {int(issued.batch_seq)}",
     )

@@ -60,13 +60,15 @@ def load(context: dg.AssetExecutionContext, home: Home) -> Iterator[dg.Materiali
     lake = home.lake()
     loaded = _admit(lake)
     outcomes = _outcomes(loaded)
-    with lake.reading() as db:
+    with lake.session() as db:
         for table in TABLES:
             yield dg.MaterializeResult(
                 asset_key=["facts", table],
                 metadata={
-                    "dagster/row_count": row_count(db, f"facts.{table}"),
-                    "preview": preview(db, f"from facts.{table} order by batch_seq desc, row_no"),
+                    "dagster/row_count": row_count(db, f"lake.facts.{table}"),
+                    "preview": preview(
+                        db, f"from lake.facts.{table} order by batch_seq desc, row_no"
+                    ),
                     **outcomes,
                 },
             )

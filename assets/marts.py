@@ -6,12 +6,11 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import dbt_assets
 
-from assets.dbt import MANIFEST, TRANSLATOR, Hear, reported
-from assets.metadata import Metadata, counted, standing
+from assets.dbt import MANIFEST, TRANSLATOR, reported
+from assets.metadata import Metadata, counted, standing, tables
 from assets.partitions import DAY, ONE_RUN, through
 from assets.resources import BillingRun
 from meterhouse.run import steps
-from meterhouse.run.dbt import NodeResult
 
 
 @dbt_assets(
@@ -26,15 +25,15 @@ def marts(context: dg.AssetExecutionContext, billing: BillingRun) -> Iterator[An
     """Build the marts on the facts after issue; nothing where they stand there already."""
     run = billing.at(through(context))
 
-    def build(hear: Hear) -> list[NodeResult]:
-        return [] if run.is_dry else steps.refresh(run, hear)
+    if run.is_dry:  # Nothing is reported, so the published copy is left alone as well.
+        context.log.info("A dry run builds no marts.")
+        return
 
     def describe(keys: Iterable[dg.AssetKey]) -> dict[dg.AssetKey, Metadata]:
-        tables = () if run.is_dry else keys
-        with run.warehouse.connect(run.lake.head()) as db:
-            return counted(db, tables, standing(run, billing))
+        with tables(run) as db:
+            return counted(db, keys, standing(run, billing))
 
-    yield from reported(context, build, describe)
+    yield from reported(context, lambda hear: steps.refresh(run, hear), describe)
 
 
 @dg.asset(
@@ -49,12 +48,12 @@ def marts(context: dg.AssetExecutionContext, billing: BillingRun) -> Iterator[An
 def published(context: dg.AssetExecutionContext, billing: BillingRun) -> dg.MaterializeResult:
     """The copy of the warehouse that readers open; made only when something changed."""
     run = billing.at(through(context))
-    is_published = not run.is_dry and run.warehouse.publish()
-    path = run.lake.settings.published
+    is_published = run.warehouse.publish()
+    path = str(run.lake.settings.published)
     return dg.MaterializeResult(
         metadata={
             **standing(run, billing),
             "is_published": is_published,
-            **({"path": dg.MetadataValue.path(str(path))} if path.exists() else {}),
+            "path": dg.MetadataValue.path(path),
         }
     )

@@ -1,6 +1,7 @@
 """What a materialization shows: the run, counts, money by currency, the first rows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
@@ -23,6 +24,13 @@ def standing(run: Run, billing: BillingRun) -> Metadata:
         "through": run.through.isoformat(),
         **dry,
     }
+
+
+@contextmanager
+def tables(run: Run) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The run's own tables, to look at: no lake and no extension, which cost 0.2 s to load."""
+    with duckdb.connect(str(run.warehouse.path), read_only=True) as db:
+        yield db
 
 
 def row_count(db: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -45,6 +45,7 @@ class BillingRun(dg.ConfigurableResource):
     _stack: ExitStack = PrivateAttr()
     _run: Run | None = PrivateAttr(default=None)
     _why_dry: str = PrivateAttr(default="")
+    _fold_from: int | None = PrivateAttr(default=None)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["BillingRun"]:
@@ -76,6 +77,15 @@ class BillingRun(dg.ConfigurableResource):
                 f"Nothing was changed. Run job `bill` for partition {through}."
             )
         return run
+
+    def plan_fold(self, after: int) -> None:
+        """Remember the batch after which the fold reads."""
+        self._fold_from = after
+
+    @property
+    def fold_from(self) -> int | None:
+        """The batch after which the fold reads, if this process has planned it."""
+        return self._fold_from
 
     @property
     def why_dry(self) -> str:

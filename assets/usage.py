@@ -7,7 +7,7 @@ import dagster as dg
 from dagster_dbt import dbt_assets
 
 from assets.dbt import MANIFEST, TRANSLATOR, reported
-from assets.metadata import Metadata, counted, described, standing
+from assets.metadata import Metadata, counted, described, standing, tables
 from assets.partitions import DAY, ONE_RUN, through
 from assets.resources import BillingRun
 from meterhouse.run import steps
@@ -45,8 +45,10 @@ WINDOWS = {
 def cut(context: dg.AssetExecutionContext, billing: BillingRun) -> Iterator[dg.MaterializeResult]:
     """Cut every contract into charge windows at local midnights."""
     run = billing.at(through(context))
-    steps.cut(run)
     with run.warehouse.connect(run.pin, run.known_at) as db:
+        _, fold_from = steps.cut(run, db)
+    billing.plan_fold(fold_from)
+    with tables(run) as db:
         for key in WINDOWS:
             yield dg.MaterializeResult(
                 asset_key=list(key),
@@ -71,8 +73,8 @@ def fold(context: dg.AssetExecutionContext, billing: BillingRun) -> Iterator[Any
 
     def describe(keys: Iterable[dg.AssetKey]) -> dict[dg.AssetKey, Metadata]:
         # Views over all events: counting them would read the lake.
-        tables = [key for key in keys if key.path[0] != "staging"]
-        with run.warehouse.connect(run.pin, run.known_at) as db:
-            return counted(db, tables, standing(run, billing))
+        own = [key for key in keys if key.path[0] != "staging"]
+        with tables(run) as db:
+            return counted(db, own, standing(run, billing))
 
-    yield from reported(context, lambda hear: steps.fold(run, hear), describe)
+    yield from reported(context, lambda hear: steps.fold(run, billing.fold_from, hear), describe)

@@ -10,10 +10,10 @@ from meterhouse.cli.options import DAY
 
 if TYPE_CHECKING:
     from meterhouse.run.bill import Billed
+    from meterhouse.run.issuing import Issued
 
 CHECKS_FAILED = 3
-# How the sentences of `issue` begin for drafts that only lack a person's decision.
-WAITING = ("It waits for approval", "It has changed since it was approved")
+Held = list[dict[str, Any]]
 
 
 @click.command(cls=Command, short_help="Load, rate, check, issue, publish.")
@@ -31,21 +31,35 @@ def run(context: click.Context, through: date, known_at: int | None, dry_run: bo
 
     app = context.find_object(App) or App()
     result = bill(app.lake, through, known_at=known_at, dry_run=dry_run, tell=app.progress)
-    app.show(_payload(result), lambda console: _render(console, result))
+    held = held_of(app, result.issued)
+    app.show(_payload(result, held), lambda console: _render(console, result, held))
     for sentence in result.warnings:
         app.tell(f"Warning: {sentence}")
     for sentence in result.failed_checks:
         click.echo(sentence, err=True)
-    if result.failed_checks or held_by_more(result.issued.held if result.issued else ()):
+    if result.failed_checks or is_blocked(held):
         context.exit(CHECKS_FAILED)
 
 
-def held_by_more(held: tuple[tuple[str, str], ...]) -> bool:
+def held_of(app: App, issued: "Issued | None") -> Held:
+    """What stayed behind, with its state: blocked, or waiting for a person's approval."""
+    if issued is None or not issued.held:
+        return []
+    from meterhouse.cli.drafts import drafts, with_money_text
+    from meterhouse.cli.reading import derived
+
+    names = {draft for draft, _ in issued.held}
+    with derived(app.lake) as db:
+        found = [row for row in drafts(db, None, None) if row["id"] in names]
+    return with_money_text(found)
+
+
+def is_blocked(held: Held) -> bool:
     """Whether a draft stays for another reason than a missing approval."""
-    return any(not why.startswith(WAITING) for _, why in held)
+    return any(row["state"] == "blocked" for row in held)
 
 
-def _payload(result: "Billed") -> dict[str, Any]:
+def _payload(result: "Billed", held: Held) -> dict[str, Any]:
     issued = result.issued
     return {
         "run_id": result.run_id,
@@ -57,19 +71,14 @@ def _payload(result: "Billed") -> dict[str, Any]:
         "counts": result.counts,
         "drafts": result.totals,
         "issued": list(issued.numbers) if issued else [],
-        "held": held_as_dicts(issued.held if issued else ()),
+        "held": held,
         "failed_checks": result.failed_checks,
         "warnings": result.warnings,
         "is_published": result.is_published,
     }
 
 
-def held_as_dicts(held: tuple[tuple[str, str], ...]) -> list[dict[str, str]]:
-    """Drafts that stayed, with the sentence that says why."""
-    return [{"draft": draft, "reason": why} for draft, why in held]
-
-
-def _render(console: Any, result: "Billed") -> None:
+def _render(console: Any, result: "Billed", held: Held) -> None:
     from meterhouse.cli.tables import table
     from meterhouse.cli.usage import print_batches
     from meterhouse.cli.values import grouped, money_text
@@ -77,7 +86,7 @@ def _render(console: Any, result: "Billed") -> None:
     if result.is_dry:
         console.print(f"Dry run, nothing was issued: {result.why_dry}.")
     print_batches(console, [one for one in result.loaded if one.batch_seq is not None])
-    counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in _told(result))
+    counts = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in result.counts.items())
     console.print(f"Run {result.run_id[:8]} through {result.through}: {counts}")
     if result.totals:
         rows = [
@@ -86,30 +95,24 @@ def _render(console: Any, result: "Billed") -> None:
         ]
         console.print(table(["drafts", "count>", "net>", "currency"], rows))
     if result.issued:
-        print_issued(console, result.issued.numbers, result.issued.held)
+        print_issued(console, result.issued.numbers, held)
 
 
-def _told(result: "Billed") -> list[tuple[str, int]]:
-    return list(result.counts.items())
-
-
-def print_issued(
-    console: Any, numbers: tuple[str, ...], held: tuple[tuple[str, str], ...], limit: int = 20
-) -> None:
+def print_issued(console: Any, numbers: tuple[str, ...], held: Held, limit: int = 20) -> None:
     """Numbers given, and drafts that stayed; long lists are cut with a word on the rest."""
     from meterhouse.cli.tables import table
 
-    if numbers:
-        listed = ", ".join(numbers[:limit])
-        rest = f" and {len(numbers) - limit:,} more" if len(numbers) > limit else ""
-        console.print(f"Issued {len(numbers):,}: {listed}{rest}")
-    else:
-        console.print("Issued nothing.")
+    listed = ", ".join(numbers[:limit])
+    rest = f" and {len(numbers) - limit:,} more" if len(numbers) > limit else ""
+    console.print(f"Issued {len(numbers):,}: {listed}{rest}" if numbers else "Issued nothing.")
     if held:
-        rows = [(draft[:8], why) for draft, why in held[:limit]]
-        console.print(table(["held draft", "reason"], rows))
-        if len(held) > limit:
-            console.print(f"... and {len(held) - limit:,} more: `meterhouse invoices list`.")
+        rows = [
+            (row["id"][:8], row["state"], row["customer"] or row["customer_id"], row["reason"])
+            for row in sorted(held, key=lambda row: row["state"])[:limit]
+        ]
+        console.print(table(["held draft", "state", "customer", "reason"], rows))
+    if len(held) > limit:
+        console.print(f"... and {len(held) - limit:,} more: `meterhouse invoices list`.")
 
 
 @click.command(cls=Command, short_help="Close the books before a day.")

@@ -1,6 +1,7 @@
 """Plan and apply: what the folder `book/` would change in the recorded book."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +20,7 @@ def plan(app: App, with_same: bool) -> None:
     """Show what `apply` would record; changes nothing."""
     from meterhouse.run.applying import plan_book
 
+    refuse_empty(app.settings.book)
     changes = plan_book(app.lake)
     _show(app, changes, with_same, batch_seq=None)
     app.tell("`meterhouse apply` records this." if _to_record(changes) else "Nothing to record.")
@@ -32,6 +34,7 @@ def apply(app: App, yes: bool, dry_run: bool) -> None:
     """Record new and changed documents of `book/` as versions, in one commit."""
     from meterhouse.run.applying import apply_book, plan_book
 
+    refuse_empty(app.settings.book)
     changes = plan_book(app.lake)
     planned = _to_record(changes)
     if dry_run or not planned:
@@ -46,6 +49,15 @@ def apply(app: App, yes: bool, dry_run: bool) -> None:
     if yes or app.as_json:
         _show(app, done, False, batch_seq)
     app.tell(f"Recorded {len(_to_record(done))} documents as batch {batch_seq}.")
+
+
+def refuse_empty(folder: Path) -> None:
+    """An empty folder is a slip of --home or a fresh home, not a plan."""
+    if not any(path.suffix in {".yaml", ".yml"} for path in folder.rglob("*")):
+        raise UsageError(
+            f"The book {folder} holds no documents (*.yaml); nothing was planned or recorded. "
+            "Write some, or start from an example: `meterhouse --home NEW init --example azure`."
+        )
 
 
 def _ask(app: App, changes: "list[Change]", count: int) -> None:

@@ -4,6 +4,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from meterhouse.cli.reading import has_drafts, last_run, rows_of
+from meterhouse.cli.values import money_text
 from meterhouse.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,6 +68,14 @@ def drafts(
     )
     for row in rows:
         row["state"], row["reason"] = held.get(row["id"], ("approved", ""))
+    return rows
+
+
+def with_money_text(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same rows with net, tax and total at their currency's places; undecided is None."""
+    for row in rows:
+        for name in ("net", "tax", "total"):
+            row[name] = None if row[name] is None else money_text(row[name], row["currency"])
     return rows
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from meterhouse.cli.app import App, Group, pass_app
-from meterhouse.cli.billing import CHECKS_FAILED, WAITING, held_as_dicts, print_issued
+from meterhouse.cli.billing import CHECKS_FAILED, held_of, is_blocked, print_issued
 from meterhouse.cli.options import DAY
 from meterhouse.errors import UsageError
 
@@ -28,21 +28,12 @@ def list_invoices(
     app: App, customer: str | None, states: tuple[str, ...], through: date | None
 ) -> None:
     """Drafts with their state, then issued documents."""
-    from meterhouse.cli.drafts import listed
+    from meterhouse.cli.drafts import listed, with_money_text
     from meterhouse.cli.reading import derived
 
     with derived(app.lake) as db:
-        found = listed(db, customer, states, through)
-    _as_money(found)
+        found = with_money_text(listed(db, customer, states, through))
     app.show({"invoices": found}, lambda console: _render_list(console, found))
-
-
-def _as_money(rows: list[dict[str, Any]]) -> None:
-    from meterhouse.cli.values import money_text
-
-    for row in rows:
-        for name in ("net", "tax", "total"):
-            row[name] = None if row[name] is None else money_text(row[name], row["currency"])
 
 
 def _render_list(console: Any, found: list[dict[str, Any]]) -> None:
@@ -131,14 +122,10 @@ def issue(context: click.Context, drafts: tuple[str, ...]) -> None:
 
     app = context.find_object(App) or App()
     result = issue_drafts(app.lake, drafts)
-    payload = {
-        "batch_seq": result.batch_seq,
-        "issued": list(result.numbers),
-        "held": held_as_dicts(result.held),
-    }
-    app.show(payload, lambda console: print_issued(console, result.numbers, result.held))
-    reasons = [why for _, why in result.held]
-    if any(not why.startswith(WAITING) for why in reasons):
+    held = held_of(app, result)
+    payload = {"batch_seq": result.batch_seq, "issued": list(result.numbers), "held": held}
+    app.show(payload, lambda console: print_issued(console, result.numbers, held))
+    if is_blocked(held):
         context.exit(CHECKS_FAILED)
-    if drafts and reasons:
+    if drafts and held:
         context.exit(1)

@@ -89,7 +89,7 @@ def tour(
     tell: Callable[[str], None] = lambda _: None,
     *,
     customers: int = 200,
-    after_stage: Callable[[StageReport], None] = lambda _: None,
+    mark: str | None = None,
 ) -> Tour:
     """Make the company in an empty folder and take it through three months."""
     if home.exists() and any(home.iterdir()):
@@ -99,16 +99,17 @@ def tour(
         )
     tell("Writing the company, its book and three months of events")
     plan = write_home(home, customers=customers)
+    if mark is not None:
+        (home / mark).touch()
     lake = Lake(Settings.load(home))
     lake.create()
     tell("Recording the book")
     changes, _ = apply_book(lake)
     result = Tour(plan, len(changes))
     for number, stage in enumerate(plan.stages, 1):
-        tell(f"Stage {number} of {len(plan.stages)}: landing files, billing through {stage.through}")
+        tell(f"Stage {number} of {len(plan.stages)}: billing through {stage.through}")
         report = _run_stage(lake, stage, tell)
         result.stages.append(report)
-        after_stage(report)
         if stage.through == CLOSE_AFTER:
             tell(f"Closing before {CLOSE_AFTER}")
             result.closed = close(lake, CLOSE_AFTER)

@@ -117,21 +117,23 @@ def start(run: Run, db: duckdb.DuckDBPyConnection) -> None:
 def prepare(run: Run, result: Billed, tell: Tell = lambda _: None) -> None:
     """Everything up to checked drafts and the manifest: only derived tables change."""
     counts = result.counts
-    tell("Cutting charge windows")
-    counts["charge_windows"] = steps.cut(run)
+    with run.warehouse.connect(run.pin, run.known_at) as db:
+        tell("Cutting charge windows")
+        counts["charge_windows"], fold_from = steps.cut(run, db)
     tell("Folding usage")
-    steps.fold(run)
-    tell("Rating")
-    counts["desired_lines"] = steps.rate(run)
-    tell("Drafting")
-    counts["drafts"], counts["draft_lines"] = steps.draft(run)
-    tell("Checking")
-    checks = steps.check(run)
+    steps.fold(run, fold_from)
+    with run.warehouse.connect(run.pin, run.known_at) as db:
+        tell("Rating")
+        counts["desired_lines"] = steps.rate(run, db)
+        tell("Drafting")
+        counts["drafts"], counts["draft_lines"] = steps.draft(run, db)
+        tell("Checking")
+        checks = steps.check(run, db)
+        result.totals = steps.totals(db)
     failed = checks.filter(~checks["passed"])
     counts["checks"] = checks.height
     result.failed_checks = failed.filter(failed["is_blocking"])["sentence"].to_list()
     result.warnings = failed.filter(~failed["is_blocking"])["sentence"].to_list()
-    result.totals = steps.totals(run)
 
 
 def finish(run: Run, result: Billed, tell: Tell = lambda _: None) -> None:

@@ -1,12 +1,13 @@
 """The steps of a run, one function each: the command line and Dagster's assets call these.
 
-Every step opens the warehouse, replaces its tables and closes it again, so that steps may run in
-one process after another. `begin` and the lock around them are in bill.py.
+A step replaces its tables through the connection it is given; the steps that call dbt are given
+none, for dbt opens the file itself. `begin` and the lock around the steps are in bill.py.
 """
 
 from collections.abc import Callable
 from typing import Any
 
+import duckdb
 import polars as pl
 
 from meterhouse.errors import UsageError
@@ -16,6 +17,7 @@ from meterhouse.run.checks import run_checks
 from meterhouse.run.context import Run
 from meterhouse.run.dbt import NodeResult
 from meterhouse.run.drafting import make_drafts
+from meterhouse.run.expectations import run_expectations
 from meterhouse.run.issuing import Issued, issue
 from meterhouse.run.manifest import record_manifest
 from meterhouse.run.marts import build_marts
@@ -44,51 +46,55 @@ def resume(lake: Lake) -> Run:
     )
 
 
-def cut(run: Run) -> int:
-    """Replace the charge windows and the tables of zones; returns the number of windows."""
-    with run.warehouse.connect(run.pin, run.known_at) as db:
-        windows = make_windows(run, db)
+def cut(run: Run, db: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    """Replace the charge windows and zones, and plan the fold.
+
+    Returns the number of windows and the batch after which events have to be read.
+    """
+    windows = make_windows(run, db)
+    return windows, plan_fold(run, db)
+
+
+def fold(run: Run, fold_from: int | None, hear: Hear | None = None) -> list[NodeResult]:
+    """Fold new events into usage and determinants; `hear` gets every event of dbt.
+
+    Without `fold_from`, as when the step is repeated alone, the fold is planned again.
+    """
     failpoint("run.windows")
-    return windows
-
-
-def fold(run: Run, hear: Hear | None = None) -> list[NodeResult]:
-    """Fold new events into usage and determinants; `hear` gets every event of dbt."""
-    with run.warehouse.connect(run.pin, run.known_at) as db:
-        fold_from = plan_fold(run, db)
+    if fold_from is None:
+        with run.warehouse.connect(run.pin, run.known_at) as db:
+            fold_from = plan_fold(run, db)
     results = fold_usage(run, fold_from, hear)
     failpoint("run.usage")
     return results
 
 
-def rate(run: Run) -> int:
+def rate(run: Run, db: duckdb.DuckDBPyConnection) -> int:
     """Replace billing.desired_lines; returns their number."""
-    with run.warehouse.connect(run.pin, run.known_at) as db:
-        lines = rate_due(run, db)
+    lines = rate_due(run, db)
     failpoint("run.rated")
     return lines
 
 
-def draft(run: Run) -> tuple[int, int]:
+def draft(run: Run, db: duckdb.DuckDBPyConnection) -> tuple[int, int]:
     """Replace billing.drafts and billing.draft_lines; returns the number of each."""
-    with run.warehouse.connect(run.pin, run.known_at) as db:
-        made = make_drafts(run, db)
+    made = make_drafts(run, db)
     failpoint("run.drafted")
     return made
 
 
-def check(run: Run) -> pl.DataFrame:
-    """Run all checks, store their results and, unless the run is dry, its manifest.
+def check(run: Run, db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Run all checks and expectations, store their results and, if not dry, the manifest.
 
     One row per result, as in facts.check_results.
     """
-    with run.warehouse.connect(run.pin, run.known_at) as db:
-        results = run_checks(run, db)
-        failpoint("run.checked")
-        if not run.is_dry:
-            record_manifest(run, db)
-            failpoint("run.manifest")
-    return results
+    results = run_checks(run, db)
+    expected = run_expectations(run, db).select(results.columns)
+    failpoint("run.checked")
+    if not run.is_dry:
+        record_manifest(run, db)
+        failpoint("run.manifest")
+    return pl.concat([results, expected])
 
 
 def issue_drafts(run: Run) -> Issued:
@@ -105,11 +111,10 @@ def refresh(run: Run, hear: Hear | None = None) -> list[NodeResult]:
     return results
 
 
-def totals(run: Run) -> list[dict[str, str]]:
+def totals(db: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
     """Number and net of the drafts by kind and currency, as text."""
-    with run.warehouse.connect(run.pin, run.known_at) as db:
-        rows = db.execute(
-            "select kind, currency, count(*)::varchar as documents, sum(net)::varchar as net "
-            "from billing.drafts group by all order by all"
-        ).fetchall()
+    rows = db.execute(
+        "select kind, currency, count(*)::varchar as documents, sum(net)::varchar as net "
+        "from billing.drafts group by all order by all"
+    ).fetchall()
     return [dict(zip(("kind", "currency", "documents", "net"), row, strict=True)) for row in rows]

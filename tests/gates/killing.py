@@ -1,0 +1,152 @@
+"""Kill a child at its work, run it again plainly, and compare with a run that nothing disturbed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from meterhouse.lake import Lake
+from meterhouse.settings import Settings
+from tests.gates.azure import NUMBER, REPOSITORY, new_home
+from tests.gates.facts import (
+    counts_of,
+    documents_of,
+    doubled_of,
+    faults_of,
+    files_on_disk,
+    inputs_of,
+    registered_files,
+    unbalanced_of,
+)
+
+NOW = "2024-01-15T12:00:00+00:00"
+CHILD = Path(__file__).with_name("child.py")
+
+# The commits of a first run in their order, by the table whose rows prove each. The first one adds
+# columns and no rows.
+COMMITS = ("properties", "book_versions", "batches", "check_results", "manifests", "documents")
+# Passed once by every commit; the others once by every file.
+BY_COMMIT = ("commit.begin", "commit.counter", "commit.cursor", "commit.before", "commit.after")
+BY_FILE = ("commit.write", "commit.fsync", "commit.hash", "commit.rename", "commit.register")
+FILES_OF_AN_ISSUE = 6
+
+
+@dataclass
+class Child:
+    """A process at work; `seconds` from ready to its end."""
+
+    process: subprocess.Popen[str]
+    began: float = field(default_factory=time.monotonic)
+
+    def kill_after(self, seconds: float) -> int:
+        """SIGKILL by pid at a moment counted from ready, unless it has ended; its return code."""
+        time.sleep(max(0.0, seconds - (time.monotonic() - self.began)))
+        if self.process.poll() is None:
+            os.kill(self.process.pid, signal.SIGKILL)
+        return self.end()[0]
+
+    def end(self) -> tuple[int, str, float]:
+        """Wait for it: return code, all it said, seconds since ready."""
+        said, _ = self.process.communicate(timeout=600)
+        return self.process.returncode, said, time.monotonic() - self.began
+
+
+def start(home: Path, file: Path, failpoint: str | None = None) -> Child:
+    """A child that has said ready."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("METERHOUSE_")}
+    environment |= {"METERHOUSE_NOW": NOW, "METERHOUSE_ACTOR": "gate"}
+    environment["PYTHONPATH"] = str(REPOSITORY)
+    if failpoint is not None:
+        environment["METERHOUSE_FAILPOINT"] = failpoint
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", *quiet(), str(CHILD), str(home), str(file)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+        cwd=home,
+    )
+    assert process.stdout is not None
+    said = process.stdout.readline()
+    assert said == "ready\n", said + process.stdout.read()
+    return Child(process)
+
+
+def quiet() -> list[str]:
+    """Nothing of ours warns; what dbt's own imports warn about is not our work."""
+    return ["-W", "ignore::DeprecationWarning"]
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """What one run leaves behind that nobody killed."""
+
+    folder: Path
+    file: Path
+    lake: Lake
+    seconds: float
+    documents: list[tuple[str, str]]
+    inputs: dict[str, list[str]]
+    counts: dict[str, int]
+    names: list[str]
+    usage_files: int
+
+    @classmethod
+    def run(cls, folder: Path, file: Path) -> "Undisturbed":
+        home = new_home(folder / "undisturbed")
+        code, said, seconds = start(home, file).end()
+        assert (code, said) == (0, "done\n"), said
+        lake = Lake(Settings.load(home))
+        return cls(
+            *(folder, file, lake, seconds, documents_of(lake), inputs_of(lake), counts_of(lake)),
+            names_of(lake),
+            len(registered_files(lake, "usage_events")),
+        )
+
+    def passes(self, place: str, commit: str, nth: int = 1) -> int:
+        """At which pass of `place` a first run stands in `commit`, at its `nth` file."""
+        if place not in BY_FILE:
+            return COMMITS.index(commit) + 1
+        files = (0, 1, self.usage_files + 1, 1, 1, FILES_OF_AN_ISSUE)
+        return sum(files[: COMMITS.index(commit)]) + nth
+
+
+def names_of(lake: Lake) -> list[str]:
+    """Names of all files but those that each run writes about itself, hashes and all."""
+    data = lake.settings.data
+    own = {*registered_files(lake, "check_results"), *registered_files(lake, "manifests")}
+    return [f.relative_to(data).as_posix() for f in registered_files(lake) if f not in own]
+
+
+def commits_of(home: Path) -> tuple[str, ...]:
+    """The commits of a first run that have happened in a home."""
+    lake = Lake(Settings.load(home))
+    if not lake.settings.catalog.is_file():
+        return ()
+    with lake.reading() as db:
+        columns = lake.columns(db, "usage_events")
+        happened = [
+            name
+            for name in COMMITS[1:]
+            if db.execute(f"select 1 from facts.{name} limit 1").fetchone()
+        ]
+    return (*(["properties"] if "p_context_tokens" in columns else []), *happened)
+
+
+def assert_repaired(home: Path, expected: Undisturbed) -> None:
+    """A plain re-run gives what the undisturbed one gave: the same document, nothing twice."""
+    code, said, _ = start(home, expected.file).end()
+    assert (code, said) == (0, "done\n"), said
+    lake = Lake(Settings.load(home))
+    assert documents_of(lake) == expected.documents
+    assert [number for number, _ in documents_of(lake)] == [NUMBER]
+    assert inputs_of(lake) == expected.inputs
+    assert doubled_of(lake) == {}
+    assert unbalanced_of(lake) == []
+    assert names_of(lake) == expected.names
+    lake.sweep(0)
+    assert files_on_disk(lake) == registered_files(lake)
+    assert faults_of(lake) == []

@@ -1,0 +1,48 @@
+"""A few kills of the soak: wherever a run dies, the same command again ends where it would have."""
+
+import random
+
+import pytest
+
+from tests.gates.azure import made_rows, new_home, text_of
+from tests.gates.killing import Undisturbed, assert_repaired, commits_of, start
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kills")]
+
+# Failpoint, commit it falls into, commits that stand after the kill.
+FEW = {
+    "commit.rename of the batch": ("commit.rename", "batches", 2),
+    "commit.register of the issue": ("commit.register", "documents", 5),
+    "commit.after of the issue": ("commit.after", "documents", 6),
+}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kills")
+    file = folder / "usage.csv"
+    file.write_text(text_of(made_rows(500)))
+    return Undisturbed.run(folder, file)
+
+
+@pytest.mark.parametrize("case", list(FEW))
+def test_a_run_killed_in_a_commit_and_run_again_gives_the_same_document(
+    undisturbed, tmp_path, case
+):
+    place, commit, standing = FEW[case]
+    home = new_home(tmp_path / "home")
+    code, said, _ = start(
+        home, undisturbed.file, f"{place}:{undisturbed.passes(place, commit)}"
+    ).end()
+    assert code == -9, said
+    assert len(commits_of(home)) == standing
+    assert_repaired(home, undisturbed)
+
+
+def test_a_run_killed_at_a_random_moment_and_run_again_gives_the_same_document(
+    undisturbed, tmp_path
+):
+    home = new_home(tmp_path / "home")
+    moment = random.Random(20231201).uniform(0, undisturbed.seconds)
+    start(home, undisturbed.file).kill_after(moment)
+    assert_repaired(home, undisturbed)

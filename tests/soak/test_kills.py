@@ -1,0 +1,115 @@
+"""Every kill: at each named failpoint, in each commit of a run, and at twenty random moments."""
+
+import random
+
+import pytest
+
+from meterhouse.failpoints import NAMES
+from tests.gates.azure import made_rows, new_home, text_of
+from tests.gates.killing import (
+    BY_COMMIT,
+    BY_FILE,
+    COMMITS,
+    FILES_OF_AN_ISSUE,
+    Undisturbed,
+    assert_repaired,
+    commits_of,
+    start,
+)
+
+pytestmark = [pytest.mark.soak, pytest.mark.xdist_group("soak")]
+
+MOMENTS = 20
+# How many commits stand when a place is reached that belongs to none.
+BETWEEN = {
+    "ingest.staged": 2,
+    "ingest.classified": 2,
+    "run.pinned": 3,
+    "run.windows": 3,
+    "run.usage": 3,
+    "run.rated": 3,
+    "run.drafted": 3,
+    "run.checked": 4,
+    "run.manifest": 5,
+    "issue.numbered": 5,
+    "run.issued": 6,
+    "run.marts": 6,
+    "publish.copied": 6,
+    "publish.renamed": 6,
+}
+IN_COMMITS = [(place, commit, 1) for place in BY_COMMIT for commit in COMMITS]
+# The last file of a batch is its row of facts.batches, the last of an issue its outbox.
+IN_FILES = [
+    (place, commit, nth)
+    for place in BY_FILE
+    for commit, nth in (
+        ("book_versions", 1),
+        ("batches", 1),
+        ("check_results", 1),
+        ("manifests", 1),
+        ("documents", 1),
+        ("documents", FILES_OF_AN_ISSUE),
+    )
+]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("soak")
+    file = folder / "usage.csv"
+    # Two UTC days, so that one batch writes two files of events.
+    rows = made_rows(250) + made_rows(250, start="2023-11-17 09:00:00", seed=17)
+    file.write_text(text_of(rows))
+    return Undisturbed.run(folder, file)
+
+
+def test_every_named_failpoint_is_in_a_case():
+    assert {*BETWEEN, *BY_COMMIT, *BY_FILE} == set(NAMES)
+
+
+def test_the_undisturbed_run_makes_the_commits_and_files_that_the_cases_count(undisturbed):
+    assert commits_of(undisturbed.lake.settings.home) == COMMITS
+    assert undisturbed.usage_files == 2
+    assert sum(undisturbed.counts[table] for table in ("files",)) == 1 + 3 + 1 + 1 + 6
+
+
+@pytest.mark.parametrize("place", list(BETWEEN))
+def test_a_kill_between_commits_is_repaired_by_a_plain_run(undisturbed, tmp_path, place):
+    kill_and_repair(undisturbed, tmp_path, place, BETWEEN[place])
+
+
+@pytest.mark.parametrize(("place", "commit", "nth"), IN_COMMITS + IN_FILES)
+def test_a_kill_in_a_commit_is_repaired_by_a_plain_run(undisturbed, tmp_path, place, commit, nth):
+    standing = COMMITS.index(commit) + (place == "commit.after")
+    failpoint = f"{place}:{undisturbed.passes(place, commit, nth)}"
+    kill_and_repair(undisturbed, tmp_path, failpoint, standing)
+
+
+def test_a_kill_at_the_last_file_of_a_batch_is_repaired_by_a_plain_run(undisturbed, tmp_path):
+    failpoint = f"commit.rename:{undisturbed.passes('commit.rename', 'batches', 3)}"
+    kill_and_repair(undisturbed, tmp_path, failpoint, 2)
+
+
+def kill_and_repair(undisturbed, folder, failpoint, standing):
+    home = new_home(folder / "home")
+    code, said, _ = start(home, undisturbed.file, failpoint).end()
+    assert code == -9, f"{failpoint} was not reached: {said}"
+    assert commits_of(home) == COMMITS[:standing]
+    assert_repaired(home, undisturbed)
+
+
+@pytest.mark.parametrize("number", range(MOMENTS))
+def test_a_kill_at_a_random_moment_is_repaired_by_a_plain_run(undisturbed, tmp_path, number):
+    home = new_home(tmp_path / "home")
+    # One moment in each twentieth of the run: a flat draw would leave gaps.
+    share = (number + random.Random(number).random()) / MOMENTS
+    start(home, undisturbed.file).kill_after(share * undisturbed.seconds)
+    assert_repaired(home, undisturbed)
+
+
+def test_a_home_killed_again_and_again_is_repaired_by_a_plain_run(undisturbed, tmp_path):
+    home = new_home(tmp_path / "home")
+    for number in range(5):
+        moment = random.Random(100 + number).uniform(0, undisturbed.seconds)
+        start(home, undisturbed.file).kill_after(moment)
+    assert_repaired(home, undisturbed)
