@@ -18,7 +18,7 @@ $(STAMP): requirements/dev.txt pyproject.toml scripts/setup.sh
 	@touch $@
 
 demo: $(STAMP)  ## bill a small example business into ./demo
-	.venv/bin/meterhouse --home demo demo --fresh
+	$(VENV)/bin/meterhouse --home demo demo --fresh
 
 test: $(STAMP)  ## run all tests but the soak
 	$(PYTHON) -m pytest -q -n $(JOBS) --dist loadgroup -m "not soak"
@@ -34,7 +34,7 @@ bench: $(STAMP)  ## measure speed and memory
 	$(PYTHON) benchmarks/run.py
 
 ui: $(STAMP)  ## open Dagster's pages on ./demo
-	$(VENV)/bin/meterhouse ui --home demo
+	$(VENV)/bin/meterhouse --home demo ui
 
 soak: $(STAMP)  ## run, kill and restart for a long while
 	$(PYTHON) -m pytest -q tests/soak -m soak

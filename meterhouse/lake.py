@@ -233,7 +233,7 @@ class Lake:
                 try:
                     return self._commit_once(db, write, takes_number)
                 except duckdb.TransactionException as error:
-                    db.execute("rollback")
+                    _roll_back(db)  # A commit that failed has ended its transaction itself.
                     if attempt == ATTEMPTS:
                         raise Busy("catalog", attempt, "other writers") from error
                     time.sleep(0.05 * attempt)

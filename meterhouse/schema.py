@@ -215,9 +215,10 @@ FACTS: dict[str, dict[str, str]] = {
         "window_start_on": "date",
         "window_end_on": "date",
     },
-    # One row per check, scope and run.
+    # One row per run, check, attempt and scope; the last attempt of a check counts.
     "check_results": {
         "run_id": "varchar",
+        "attempt": "bigint",
         "check_name": "varchar",
         "scope_kind": "varchar",
         "scope_id": "varchar",

@@ -21,7 +21,7 @@ HTTP = {
     "socket",
 }
 ENGINES = {"duckdb", "dbt", "dagster", "dagster_dbt", "boto3", "botocore", "great_expectations"}
-EDGE_NAMES = ("lake", "warehouse", "dedupe", "duck", "run", "cli", "web")
+EDGE_NAMES = ("lake", "warehouse", "dedupe", "duck", "run", "cli", "web", "demo")
 EDGES = {f"meterhouse.{name}" for name in EDGE_NAMES}
 ORCHESTRATION = {"dagster", "dagster_dbt", "assets", "pipelines"}
 ENTRANCES = {"meterhouse.cli", "meterhouse.web"}
@@ -43,6 +43,8 @@ MAY_NOT_IMPORT = {
     "meterhouse.duck": STORE,
     "meterhouse.settings": ENGINES | HTTP | EDGES | {"connectors", "assets", "pipelines"},
     "meterhouse.run": ORCHESTRATION | ENTRANCES | HTTP,
+    # The demo writes a home and takes it through the steps of a run, as a person would.
+    "meterhouse.demo": ORCHESTRATION | ENTRANCES | HTTP | {"dbt", "connectors"},
     "meterhouse.cli": {"pipelines", "assets", "dagster", "dagster_dbt", "meterhouse.web"},
     "meterhouse.web": ORCHESTRATION | {"meterhouse.cli", "duckdb", "dbt"},
     # A connector knows the leaf modules (errors, canonical, money, …) and no subject.

@@ -54,7 +54,7 @@ def read(documents: Sequence[Document]) -> tuple[Book, list[str]]:
     typed = [pair for one in _ordered(documents) for pair in _typed(one, found)]
     slots = [
         Slot(one, model, one.valid_from or date.min, _next_from(one, following))
-        for (one, model), following in zip(typed, [*typed[1:], None], strict=True)
+        for (one, model), following in zip(typed, [*typed[1:], None][: len(typed)], strict=True)
     ]
     book = Book(
         _of(slots, Entity),

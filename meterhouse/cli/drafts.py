@@ -88,8 +88,8 @@ def _held(db: "duckdb.DuckDBPyConnection") -> dict[str, tuple[str, str]]:
         "from billing.drafts where draft_id not in (select document_id from facts.documents)"
     ).pl()
     run_id = last_run(db)["run_id"]
-    waiting = {d: ("waiting", why) for d, why in issuing._unapproved(db, frame).items()}
-    undecided = {d: ("blocked", why) for d, why in issuing._undecided(frame).items()}
+    waiting = {d: ("waiting", why) for d, why in issuing.unapproved(db, frame).items()}
+    undecided = {d: ("blocked", why) for d, why in issuing.undecided(frame).items()}
     failed = {d: ("blocked", why) for d, why in blocked_drafts(db, frame, run_id).items()}
     return {**waiting, **undecided, **failed}
 

@@ -41,6 +41,7 @@ def _earned(cut_off: date) -> pl.Expr:
     starts, ends = pl.col("window_start_on"), pl.col("window_end_on")
     days = pl.max_horizontal((ends - starts).dt.total_days(), 1)
     elapsed = (pl.lit(cut_off) - starts).dt.total_days().clip(0, days)
+    # exact: see above; whole days, one division, last.
     part = pl.col("amount") * elapsed.cast(AMOUNT) / days.cast(AMOUNT)
     return rounded(part, pl.col("currency"))
 

@@ -82,7 +82,9 @@ CHECKS = (
             from facts.batches
         )
         select 'run' as scope_id, quarantined - released as expected,
-            entered - ended as actual, steps || ' steps' as detail
+            entered - ended as actual,
+            case when steps > ended then 'first ' || steps - ended || ' events that ended twice'
+                else steps || ' steps' end as detail
         from steps, batches
         """,
     ),
@@ -120,11 +122,12 @@ CHECKS = (
         )
         select customer_id as scope_id, coalesce(sum(events.quantity), 0) as expected,
             coalesce(sum(days.quantity), 0) as actual,
-            'units, over all meters and zones' as detail
+            coalesce('first ' || min(meter_id) filter (
+                coalesce(events.quantity, 0) <> coalesce(days.quantity, 0)
+            ), 'units, over all meters and zones') as detail
         from events
         full join days using (customer_id, meter_id, meter_version, zone)
         group by customer_id
-        having bool_or(coalesce(events.quantity, 0) <> coalesce(days.quantity, 0)) or true
         """,
     ),
     Check(
@@ -140,18 +143,23 @@ CHECKS = (
             from billing.charge_windows where component = 'usage' group by all
         ),
         days as (
-            select windows.contract_id, sum(daily.quantity) as quantity
+            select windows.contract_id, windows.item_id, sum(daily.quantity) as quantity
             from windows
             join usage.daily as daily using (customer_id, zone, meter_id, meter_version)
             where daily.local_day >= windows.first_on and daily.local_day < windows.end_on
             group by all
         ),
         determinants as (
-            select contract_id, sum(quantity) as quantity from usage.determinants group by all
+            select contract_id, item_id, sum(quantity) as quantity
+            from usage.determinants group by all
         )
-        select contract_id as scope_id, coalesce(days.quantity, 0) as expected,
-            coalesce(determinants.quantity, 0) as actual, 'units' as detail
-        from determinants full join days using (contract_id)
+        select contract_id as scope_id, coalesce(sum(days.quantity), 0) as expected,
+            coalesce(sum(determinants.quantity), 0) as actual,
+            coalesce('first ' || min(item_id) filter (
+                coalesce(days.quantity, 0) <> coalesce(determinants.quantity, 0)
+            ), 'units') as detail
+        from determinants full join days using (contract_id, item_id)
+        group by contract_id
         """,
     ),
     Check(
@@ -236,22 +244,25 @@ CHECKS = (
         "billed + drafted = desired",
         "The drafts are not the difference; delete the warehouse and run again.",
         """
-        with failed as (select contract_id from ops.failures),
-        desired as (
-            select contract_id, sum(amount) as amount from billing.desired_lines group by 1
+        with sides as (
+            select contract_id, window_id, amount as desired, 0 as billed
+            from billing.desired_lines
+            union all
+            select contract_id, window_id, 0, amount from facts.billed_lines
+            where due_on <= (select through from ops.run)
+            union all
+            select contract_id, window_id, 0, amount from billing.draft_lines
         ),
-        billed as (
-            select contract_id, sum(amount) as amount from facts.billed_lines
-            where due_on <= (select through from ops.run) group by 1
-        ),
-        drafted as (
-            select contract_id, sum(amount) as amount from billing.draft_lines group by 1
+        windows as (
+            select contract_id, window_id, sum(desired) as desired, sum(billed) as billed
+            from sides group by all
         )
-        select contract_id as scope_id, coalesce(desired.amount, 0) as expected,
-            coalesce(billed.amount, 0) + coalesce(drafted.amount, 0) as actual,
-            'money' as detail
-        from desired full join billed using (contract_id) full join drafted using (contract_id)
-        where contract_id not in (select contract_id from failed)
+        select contract_id as scope_id, sum(desired) as expected, sum(billed) as actual,
+            coalesce('first window ' || min(window_id) filter (desired <> billed), 'money')
+                as detail
+        from windows
+        where contract_id not in (select contract_id from ops.failures)
+        group by contract_id
         """,
     ),
     Check(
@@ -264,8 +275,12 @@ CHECKS = (
         with lines as (
             select draft_id, sum(amount) as amount from billing.draft_lines group by 1
         )
-        select customer_id as scope_id, sum(lines.amount + coalesce(tax, 0)) as expected,
-            sum(coalesce(total, net)) as actual, string_agg(left(draft_id, 8), ', ') as detail
+        select customer_id as scope_id,
+            sum(coalesce(lines.amount, 0) + coalesce(tax, 0)) as expected,
+            sum(coalesce(total, net)) as actual,
+            coalesce('first ' || min(left(draft_id, 8)) filter (
+                coalesce(lines.amount, 0) <> net or coalesce(net + tax <> total, false)
+            ), 'all drafts') as detail
         from billing.drafts left join lines using (draft_id)
         group by customer_id
         """,
@@ -318,14 +333,22 @@ CHECKS = (
         "The ledger and the documents disagree; do not issue, tell the engineers.",
         """
         with ledger as (
-            select entity_id, sum(debit - credit) as amount
+            select entity_id, coalesce(document_id, '') as document_id,
+                sum(debit - credit) as amount
             from facts.journal_lines join facts.journal_entries using (entry_id)
-            where account = 'accounts_receivable' group by 1
+            where account = 'accounts_receivable' group by all
         ),
-        documents as (select entity_id, sum(total) as amount from facts.documents group by 1)
-        select entity_id as scope_id, coalesce(documents.amount, 0) as expected,
-            coalesce(ledger.amount, 0) as actual, 'money' as detail
-        from documents full join ledger using (entity_id)
+        documents as (
+            select entity_id, document_id, sum(total) as amount
+            from facts.documents group by all
+        )
+        select entity_id as scope_id, coalesce(sum(documents.amount), 0) as expected,
+            coalesce(sum(ledger.amount), 0) as actual,
+            coalesce('first document ' || min(document_id) filter (
+                coalesce(documents.amount, 0) <> coalesce(ledger.amount, 0)
+            ), 'money') as detail
+        from documents full join ledger using (entity_id, document_id)
+        group by entity_id
         """,
     ),
     Check(
@@ -337,7 +360,9 @@ CHECKS = (
         """
         select any_value(entity_id) as scope_id,
             max(cast(regexp_extract(number, '([0-9]+)[^0-9]*$', 1) as bigint)) as expected,
-            count(distinct number) as actual, series as detail
+            count(distinct number) as actual,
+            case when count(distinct number) < count(*) then 'first doubled in ' else '' end
+                || series as detail
         from facts.documents group by series
         """,
     ),
@@ -369,15 +394,15 @@ def run_checks(run: Run, db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 
 
 def store_results(run: Run, results: pl.DataFrame) -> pl.DataFrame:
-    """Append the results under the run, unless the same results stand there already."""
+    """Append the results of every check that came out in another way than in its last attempt."""
     with run.lake.session() as session:
         stored = session.execute(
-            "select check_name, scope_kind, scope_id, passed, numbers "
-            "from lake.facts.check_results where run_id = ?",
+            "select check_name, attempt, scope_kind, scope_id, passed, numbers "
+            "from lake.facts.check_results where run_id = ? "
+            "qualify attempt = max(attempt) over (partition by check_name)",
             [run.run_id],
         ).pl()
-        keys = stored.columns
-        new = results.join(stored, on=keys, how="anti") if stored.height else results
+        new = _changed(results.unique(maintain_order=True), stored)
         if new.height:
 
             def write(commit: Commit) -> None:
@@ -387,6 +412,19 @@ def store_results(run: Run, results: pl.DataFrame) -> pl.DataFrame:
 
             run.lake.commit(session, write, takes_number=False)
     return results
+
+
+def _changed(results: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
+    """The results of checks of which a row came, went or changed, as a new `attempt` of each."""
+    key = ("check_name", "scope_kind", "scope_id", "passed", "numbers")
+    came = results.join(stored, on=key, how="anti")["check_name"]
+    went = stored.join(results, on=key, how="anti")["check_name"]
+    attempts = stored.group_by("check_name").agg(pl.col("attempt").max())
+    return (
+        results.filter(pl.col("check_name").is_in(pl.concat([came, went]).implode()))
+        .join(attempts, on="check_name", how="left", maintain_order="left")
+        .with_columns(pl.col("attempt").fill_null(0) + 1)
+    )
 
 
 def _result(run: Run, db: duckdb.DuckDBPyConnection, check: Check) -> pl.DataFrame:

@@ -152,7 +152,8 @@ def _rows(expectation: Expectation, result: Any, digest: str) -> list[tuple[Any,
 def _scopes(expectation: Expectation, found: dict[str, Any]) -> list[tuple[str, str]]:
     """What a failure lies in; the whole run where the rows do not say."""
     column = f"{expectation.scope}_id"
-    ids = {row.get(column) for row in found.get("unexpected_index_list") or []}
+    rows = found.get("unexpected_index_list") or []
+    ids: set[Any] = {row.get(column) for row in rows if isinstance(row, dict)}
     if expectation.scope == "run" or not ids or not all(isinstance(one, str) for one in ids):
         return [("run", "run")]
     return [(expectation.scope, one) for one in sorted(ids)]
@@ -173,7 +174,8 @@ def _validated(expectation: Expectation, frame: pl.DataFrame) -> Any:
 
     batch = _batch_of().get_batch(batch_parameters={"dataframe": frame.to_pandas()})
     try:
-        wanted = get_expectation_impl(expectation.expect)(**expectation.arguments)
+        implementation: Any = get_expectation_impl(expectation.expect)
+        wanted = implementation(**expectation.arguments)
     except Exception as error:  # Great Expectations raises what its pydantic raises.
         raise UsageError(
             f"Expectation {expectation.name!r} cannot be used: {error}. Nothing was checked."

@@ -3,12 +3,17 @@
 import duckdb
 import polars as pl
 
+# The results of a run as it was checked last: what an earlier attempt found may be repaired.
+LATEST = """
+select * from facts.check_results where run_id = ?
+qualify attempt = max(attempt) over (partition by check_name)
+"""
+
 # Failed blocking checks of a run that no waiver in force covers. A waiver is a command with the
 # name of the check and the scope; it holds while the run's `through` lies before its expiry.
-FAILED = """
+FAILED = f"""
 with failed as (
-    select * from facts.check_results
-    where run_id = ? and is_blocking and not passed
+    select * from ({LATEST}) where is_blocking and not passed
 ),
 waived as (
     select subject_id from facts.commands

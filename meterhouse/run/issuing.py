@@ -70,7 +70,7 @@ def issue(lake: Lake, draft_ids: Sequence[str] = (), warehouse: Warehouse | None
         ).pl()
         if draft_ids:
             drafts = drafts.join(_resolve(db, draft_ids).select("draft_id"), on="draft_id")
-        held = {**_undecided(drafts), **_unapproved(db, drafts)}
+        held = {**unapproved(db, drafts), **undecided(drafts)}
         held.update(blocked_drafts(db, drafts, run_id))
         ready = drafts.filter(~pl.col("draft_id").is_in(list(held)))
         if not ready.height:
@@ -228,11 +228,11 @@ def _resolve(db: duckdb.DuckDBPyConnection, draft_ids: Sequence[str]) -> pl.Data
     return drafts.filter(pl.col("draft_id").is_in(chosen))
 
 
-def _undecided(drafts: pl.DataFrame) -> dict[str, str]:
+def undecided(drafts: pl.DataFrame) -> dict[str, str]:
     return dict(drafts.filter("is_blocked").select("draft_id", "blocked_reason").iter_rows())
 
 
-def _unapproved(db: duckdb.DuckDBPyConnection, drafts: pl.DataFrame) -> dict[str, str]:
+def unapproved(db: duckdb.DuckDBPyConnection, drafts: pl.DataFrame) -> dict[str, str]:
     """Drafts that nobody approved as they are, where the entity does not approve by itself."""
     approved = db.sql(
         "select subject_id as draft_id, "

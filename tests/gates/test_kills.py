@@ -31,10 +31,10 @@ def test_a_run_killed_in_a_commit_and_run_again_gives_the_same_document(
 ):
     place, commit, standing = FEW[case]
     home = new_home(tmp_path / "home")
-    code, said, _ = start(
+    code, complained, _ = start(
         home, undisturbed.file, f"{place}:{undisturbed.passes(place, commit)}"
     ).end()
-    assert code == -9, said
+    assert code == -9, complained
     assert len(commits_of(home)) == standing
     assert_repaired(home, undisturbed)
 

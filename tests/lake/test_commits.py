@@ -21,7 +21,9 @@ REPOSITORY = Path(__file__).parents[2]
 
 def messages(lake, known_at=None):
     with lake.reading(known_at) as db:
-        return [m for (m,) in db.execute("select message_id from facts.outbox order by 1").fetchall()]
+        return [
+            m for (m,) in db.execute("select message_id from facts.outbox order by 1").fetchall()
+        ]
 
 
 def files(lake):
@@ -69,14 +71,18 @@ def test_an_error_inside_a_commit_leaves_no_row_and_no_number(lake):
     with lake.session() as db:
         with pytest.raises(KeyError):
             lake.commit(db, lambda commit: fail(commit, KeyError("x")))
-        assert lake.commit(db, lambda commit: (commit.batch_seq, commit.next_number("series:a"))) == (2, 1)
+        assert lake.commit(
+            db, lambda commit: (commit.batch_seq, commit.next_number("series:a"))
+        ) == (2, 1)
     assert messages(lake) == ["a"]
     assert list(files(lake)) == [path for path in on_disk(lake) if path in files(lake)]
 
 
 def test_several_numbers_are_taken_at_once(lake):
     with lake.session() as db:
-        taken = lake.commit(db, lambda c: [c.next_number("s", 3), c.next_number("s"), c.next_number("t")])
+        taken = lake.commit(
+            db, lambda c: [c.next_number("s", 3), c.next_number("s"), c.next_number("t")]
+        )
     assert taken == [1, 4, 1]
 
 
@@ -134,7 +140,9 @@ def test_the_same_commit_after_a_failed_one_writes_the_same_names(lake, tmp_path
     assert files(lake) == files(other)
 
 
-@pytest.mark.parametrize("place", ["commit.write", "commit.rename", "commit.register", "commit.before"])
+@pytest.mark.parametrize(
+    "place", ["commit.write", "commit.rename", "commit.register", "commit.before"]
+)
 @pytest.mark.parametrize(("mode", "kind"), [("enospc", OSError), ("raise", RuntimeError)])
 def test_a_full_disk_or_a_fault_changes_nothing_and_the_next_commit_works(
     lake, monkeypatch, place, mode, kind
@@ -167,7 +175,9 @@ def test_the_loser_of_a_conflict_takes_new_numbers(lake):
         commit.append("outbox", OUTBOX, ["loser"])
         if len(tries) == 1:  # Someone who knows nothing of our lock.
             with lake_of(lake.settings.home).session() as db:
-                db.execute("update lake.control.counters set value = value + 1 where name = 'batch_seq'")
+                db.execute(
+                    "update lake.control.counters set value = value + 1 where name = 'batch_seq'"
+                )
         return commit.batch_seq
 
     with lake.session() as db:
@@ -184,7 +194,9 @@ def test_a_commit_that_always_loses_gives_up_with_a_sentence(lake):
     def write(commit):
         tries.append(commit.batch_seq)
         with lake_of(lake.settings.home).session() as db:
-            db.execute("update lake.control.counters set value = value + 1 where name = 'batch_seq'")
+            db.execute(
+                "update lake.control.counters set value = value + 1 where name = 'batch_seq'"
+            )
 
     with lake.session() as db, pytest.raises(Busy, match="catalog lock is held by other writers"):
         lake.commit(db, write)
@@ -254,16 +266,18 @@ def test_every_table_ends_with_its_batch_its_row_and_its_hash(lake):
     with lake.reading() as db:
         for table in FACTS:
             assert [*lake.columns(db, table)][-3:] == ["batch_seq", "row_no", "row_hash"]
-        assert db.execute(
-            "select row_no, length(row_hash) from facts.outbox"
-        ).fetchone() == (1, 64)
+        assert db.execute("select row_no, length(row_hash) from facts.outbox").fetchone() == (1, 64)
 
 
 def test_a_property_column_is_added_once_and_old_rows_have_none(lake):
     add_events(lake, 0, 3)
     for _ in range(2):
         with lake.session() as db:
-            lake.commit(db, lambda c: c.add_property_column("p_tokens", "decimal(18, 0)"), takes_number=False)
+            lake.commit(
+                db,
+                lambda c: c.add_property_column("p_tokens", "decimal(18, 0)"),
+                takes_number=False,
+            )
     with lake.reading() as db:
         found = db.execute("select distinct p_tokens from facts.usage_events").fetchall()
     assert found == [(None,)]

@@ -92,8 +92,8 @@ def test_a_kill_at_the_last_file_of_a_batch_is_repaired_by_a_plain_run(undisturb
 
 def kill_and_repair(undisturbed, folder, failpoint, standing):
     home = new_home(folder / "home")
-    code, said, _ = start(home, undisturbed.file, failpoint).end()
-    assert code == -9, f"{failpoint} was not reached: {said}"
+    code, complained, _ = start(home, undisturbed.file, failpoint).end()
+    assert code == -9, f"{failpoint} was not reached: {complained}"
     assert commits_of(home) == COMMITS[:standing]
     assert_repaired(home, undisturbed)
 

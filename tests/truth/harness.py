@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import count
@@ -12,9 +11,15 @@ from ruamel.yaml import YAML
 
 from meterhouse.lake import Lake
 from meterhouse.run.applying import apply_book
-from meterhouse.run import steps
-from meterhouse.run.bill import Billed, admit, begin, bill, prepare
-from meterhouse.run.ingest import ingest
+from meterhouse.run.bill import admit, begin, bill
+from meterhouse.run.checks import run_checks
+from meterhouse.run.drafting import make_drafts
+from meterhouse.run.ingest import Loaded, ingest
+from meterhouse.run.issuing import Issued, issue
+from meterhouse.run.manifest import record_manifest
+from meterhouse.run.rating import rate_due
+from meterhouse.run.usage import fold_usage
+from meterhouse.run.windows import make_windows, plan_fold
 from meterhouse.schema import FACTS
 from meterhouse.settings import Settings
 
@@ -38,6 +43,43 @@ def read_book():
 
 def _slot(document):
     return document["kind"], document["id"], document.get("valid_from")
+
+
+@dataclass
+class Outcome:
+    """What a run did; drafts and results of checks as dictionaries."""
+
+    run_id: str
+    is_dry: bool
+    loaded: list[Loaded]
+    checks: list[dict] = field(default_factory=list)
+    drafts: list[dict] = field(default_factory=list)
+    issued: Issued = Issued(None, (), ())
+
+    @property
+    def failed(self):
+        """Failed blocking checks: name, kind of scope, scope."""
+        return {
+            (one["check_name"], one["scope_kind"], one["scope_id"])
+            for one in self.checks
+            if not one["passed"] and one["is_blocking"]
+        }
+
+    @property
+    def held(self):
+        """Contract of each draft that was made and not issued, with the reason."""
+        reasons = dict(self.issued.held)
+        return {
+            one["contract_id"]: reasons[one["draft_id"]]
+            for one in self.drafts
+            if one["draft_id"] in reasons
+        }
+
+    @property
+    def billed(self):
+        """Contracts of which a draft was issued."""
+        reasons = dict(self.issued.held)
+        return {d["contract_id"] for d in self.drafts if d["draft_id"] not in reasons}
 
 
 @dataclass
@@ -100,21 +142,35 @@ class Home:
         """One whole run, as the command line makes it."""
         return bill(self.lake, through, **options)
 
-    def issue(self, through):
-        """A run up to issue: marts and the published copy decide no amount and cost 5 s."""
-        with self.steps(through) as (run, result):
-            prepare(run, result)
-            result.issued = steps.issue_drafts(run)
-        return result
+    def issue(self, through, spoil=None, known_at=None):
+        """A run from landed files to issue, without what decides no amount (marts, published copy).
 
-    @contextmanager
-    def steps(self, through):
-        """A run that has begun, for tests that spoil something between two of its steps."""
+        `spoil` may change derived tables after the drafts were made and before they are checked.
+        """
         lake = self.lake
         with lake.run_lock.held():
-            loaded = admit(lake)
-            with begin(lake, through, None, False) as (run, why_dry):
-                yield run, Billed(run.run_id, through, run.known_at, run.is_dry, why_dry, loaded)
+            loaded = admit(lake) if known_at is None else []
+            with begin(lake, through, known_at, False) as (run, why_dry):
+                done = Outcome(run.run_id, run.is_dry, loaded)
+                self._prepare(run, done, spoil)
+                if not why_dry:
+                    done.issued = issue(lake, warehouse=run.warehouse)
+        return done
+
+    def _prepare(self, run, done, spoil):
+        with run.warehouse.connect(run.pin, run.known_at) as db:
+            make_windows(run, db)
+            fold_from = plan_fold(run, db)
+        fold_usage(run, fold_from)
+        with run.warehouse.connect(run.pin, run.known_at) as db:
+            rate_due(run, db)
+            make_drafts(run, db)
+            if spoil is not None:
+                db.execute(spoil)
+            done.checks = run_checks(run, db).to_dicts()
+            if not run.is_dry:
+                record_manifest(run, db)
+            done.drafts = db.sql("from billing.drafts").pl().to_dicts()
 
     def rows(self, sql, parameters=()):
         """Rows of a SELECT over `facts.*`."""

@@ -1,0 +1,261 @@
+import shutil
+from datetime import date, timedelta
+
+import duckdb
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from meterhouse.dedupe import EPOCH, KEY, KeyIndex
+from tests.lake.writing import add_events, lake_of, note
+
+DAY = date(2024, 1, 1)
+
+
+class Events:
+    """A table like the lake's events, in memory, so that a law may be tried often."""
+
+    def __init__(self):
+        self.db = duckdb.connect()
+        self.db.execute("attach ':memory:' as lake; create schema lake.facts")
+        self.db.execute(
+            "create table lake.facts.usage_events "
+            "(source varchar, event_id varchar, event_day date, batch_seq bigint)"
+        )
+        self.head = 0
+        self.days = {}
+
+    def add(self, events):
+        """Commit (event id, event day) pairs as the next batch; an empty one is a batch too."""
+        self.head += 1
+        rows = [("api", name, day, self.head) for name, day in events]
+        if rows:
+            self.db.executemany("insert into lake.facts.usage_events values (?, ?, ?, ?)", rows)
+        for name, day in events:
+            self.days.setdefault(name, set()).add(day)
+
+    def keys(self, names, source="api"):
+        rows = self.db.execute(
+            f"select {KEY} as key from (select ? as source, unnest(?::varchar[]) as event_id)",
+            [source, list(names)],
+        ).fetchnumpy()
+        return np.asarray(rows["key"], dtype=np.uint64)
+
+
+@pytest.fixture
+def events():
+    made = Events()
+    yield made
+    made.db.close()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "keys"
+
+
+def folded(events, folder, head=None):
+    index = KeyIndex(folder)
+    index.fold(events.db, events.head if head is None else head)
+    return index
+
+
+def answer(events, index, *names):
+    hits, days = index.days_of(events.keys(names))
+    return len(hits), days
+
+
+def fill(events, folder, batches=10, size=1):
+    """One run after another, as loads would make them."""
+    for batch in range(batches):
+        events.add([(f"e{batch}-{n}", DAY + timedelta(batch)) for n in range(size)])
+        folded(events, folder)
+
+
+def test_the_index_finds_exactly_the_days_of_what_it_is_asked(events, folder):
+    events.add([("a", DAY), ("b", DAY + timedelta(1)), ("c", DAY + timedelta(2))])
+    index = folded(events, folder)
+    assert answer(events, index, "a", "c", "new") == (2, [DAY, DAY + timedelta(2)])
+    assert answer(events, index, "new") == (0, [])
+    assert answer(events, index) == (0, [])
+
+
+def test_the_hits_are_the_keys_that_were_seen(events, folder):
+    events.add([("a", DAY), ("b", DAY)])
+    hits, _ = folded(events, folder).days_of(events.keys(["a", "new", "b"]))
+    assert sorted(hits.tolist()) == sorted(events.keys(["a", "b"]).tolist())
+
+
+def test_the_same_id_of_another_source_is_another_event(events, folder):
+    events.add([("a", DAY)])
+    hits, days = folded(events, folder).days_of(events.keys(["a"], source="other"))
+    assert (len(hits), days) == (0, [])
+
+
+def test_an_event_that_was_restated_is_found_on_each_of_its_days(events, folder):
+    days = [DAY, DAY + timedelta(5), DAY + timedelta(9)]
+    events.add([("a", days[0]), ("a", days[1])])
+    events.add([("a", days[2]), ("b", DAY)])
+    assert answer(events, folded(events, folder), "a") == (1, days)
+
+
+def test_a_day_before_1970_is_a_day(events, folder):
+    events.add([("a", EPOCH - timedelta(1))])
+    assert answer(events, folded(events, folder), "a") == (1, [EPOCH - timedelta(1)])
+
+
+def test_the_index_does_not_answer_before_it_has_folded(events, folder):
+    fill(events, folder, 2)
+    with pytest.raises(AssertionError, match="only after a fold"):
+        KeyIndex(folder).days_of(events.keys(["e0-0"]))
+
+
+def test_the_index_knows_nothing_of_batches_above_the_fold(events, folder):
+    events.add([("a", DAY)])
+    events.add([("b", DAY)])
+    index = folded(events, folder, head=1)
+    assert answer(events, index, "a", "b") == (1, [DAY])
+    index.fold(events.db, 2)
+    assert answer(events, index, "a", "b") == (2, [DAY])
+
+
+def test_batches_without_events_are_folded_too(events, folder):
+    for _ in range(20):
+        events.add([])
+        folded(events, folder)
+    events.add([("a", DAY)])
+    assert answer(events, folded(events, folder), "a") == (1, [DAY])
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_merges_keep_the_runs_few(events, folder):
+    most = 0
+    for _ in range(128):
+        fill(events, folder, 1)
+        most = max(most, len(list(folder.glob("*.keys"))))
+    assert most <= 8  # Each run is more than twice the next one: 128 events make 7 of them.
+    assert not list(folder.glob("*.tmp"))
+
+
+def test_a_deleted_index_is_made_anew(events, folder):
+    fill(events, folder)
+    shutil.rmtree(folder)
+    assert answer(events, folded(events, folder), "e0-0", "e9-0") == (
+        2,
+        [DAY, DAY + timedelta(9)],
+    )
+
+
+def test_any_one_run_may_be_deleted(events, folder):
+    for batch, size in enumerate((40, 12, 3)):
+        events.add([(f"e{batch}-{n}", DAY + timedelta(batch)) for n in range(size)])
+        folded(events, folder)
+    runs = sorted(folder.glob("*.keys"))
+    assert len(runs) == 3
+    for gone in runs:
+        gone.unlink()
+        for batch in range(3):
+            expected = (1, [DAY + timedelta(batch)])
+            assert answer(events, folded(events, folder), f"e{batch}-0") == expected
+
+
+@pytest.mark.parametrize("damage", ["cut", "emptied", "zeros", "key", "day", "checksum", "longer"])
+def test_a_damaged_run_is_made_anew_and_not_believed(events, folder, damage):
+    fill(events, folder, 4, size=3)
+    for run in folder.glob("*.keys"):
+        content = bytearray(run.read_bytes())
+        if damage == "cut":
+            content = content[: len(content) // 2]
+        elif damage == "emptied":
+            content = bytearray()
+        elif damage == "zeros":
+            content = bytearray(4)
+        elif damage == "longer":
+            content += b"x"
+        else:
+            content[{"key": 0, "day": -6, "checksum": -1}[damage]] ^= 0x01
+        run.write_bytes(content)
+    for batch in range(4):
+        index = folded(events, folder)
+        for n in range(3):
+            assert answer(events, index, f"e{batch}-{n}") == (1, [DAY + timedelta(batch)])
+
+
+def test_files_that_a_kill_left_in_a_merge_change_no_answer(events, folder, tmp_path):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    for batch in range(12):
+        events.add([(f"e{batch}", DAY + timedelta(batch))])
+        folded(events, folder)
+        for run in folder.glob("*.keys"):
+            shutil.copy(run, kept)
+    for run in kept.iterdir():  # As if no merge had come to delete what it replaced.
+        shutil.copy(run, folder)
+    (folder / "0000000000-0000000099.tmp").write_bytes(b"half a run")
+    events.add([("last", DAY)])
+    index = folded(events, folder)
+    for batch in range(12):
+        assert answer(events, index, f"e{batch}") == (1, [DAY + timedelta(batch)])
+    assert answer(events, index, "last", "new") == (1, [DAY])
+
+
+def test_an_older_lake_in_its_place_makes_the_index_anew(events, folder, tmp_path):
+    fill(events, folder, 10)
+    older = Events()
+    older.add([("other", DAY)])
+    index = folded(older, folder)
+    assert answer(older, index, "other", "e0-0") == (1, [DAY])
+    older.db.close()
+
+
+@pytest.fixture
+def lake(tmp_path):
+    made = lake_of(tmp_path / "home")
+    made.create()
+    return made
+
+
+def test_the_index_of_a_lake_folds_what_the_lake_holds(lake):
+    add_events(lake, 0, 6, days=3)
+    note(lake, "a batch without events")
+    index = KeyIndex.of(lake)
+    with lake.session() as db:
+        index.fold(db, lake.head().batch_seq)
+        keys = db.execute(
+            f"select {KEY} as key from "
+            "(select 'api' as source, unnest(['e1', 'e4', 'e7']) as event_id)"
+        ).fetchnumpy()["key"]
+    hits, days = index.days_of(keys)
+    assert (len(hits), days) == (2, [DAY + timedelta(1)])
+
+
+NAMES = st.sampled_from([f"e{n}" for n in range(12)])
+BATCH = st.lists(st.tuples(NAMES, st.integers(0, 4).map(lambda n: DAY + timedelta(n))), max_size=6)
+# A step is a batch, and what happens to the index before the next one.
+STEPS = st.lists(
+    st.tuples(BATCH, st.sampled_from(["fold", "wait", "lose one run", "lose all"])), max_size=12
+)
+
+
+@given(steps=STEPS, asked=st.sets(NAMES))
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_whatever_happens_to_its_files_the_index_answers_like_a_dictionary(
+    tmp_path_factory, steps, asked
+):
+    events, folder = Events(), tmp_path_factory.mktemp("law") / "keys"
+    for batch, what in steps:
+        events.add(batch)
+        if what != "wait":
+            folded(events, folder)
+        if what == "lose one run":
+            next(folder.glob("*.keys")).unlink()
+        elif what == "lose all":
+            shutil.rmtree(folder)
+    hits, days = folded(events, folder).days_of(events.keys(sorted(asked)))
+    known = asked & events.days.keys()
+    assert sorted(hits.tolist()) == sorted(events.keys(sorted(known)).tolist())
+    assert days == sorted({day for name in known for day in events.days[name]})
+    events.db.close()
