@@ -116,9 +116,12 @@ CHECKS = (
                 sum(sign * quantity) as quantity
             from staging.stg_facts__all_metered_events group by all
         ),
+        -- Days of a zone the customer has left, or of a replaced meter version, are read no more.
         days as (
             select customer_id, meter_id, meter_version, zone, sum(quantity) as quantity
-            from usage.daily group by all
+            from usage.daily
+            semi join ops.meter_plan using (customer_id, meter_id, meter_version, zone)
+            group by all
         )
         select customer_id as scope_id, coalesce(sum(events.quantity), 0) as expected,
             coalesce(sum(days.quantity), 0) as actual,

@@ -6,6 +6,7 @@ Says "ready" when everything is imported, so that a kill falls into the work, an
 import sys
 from pathlib import Path
 
+import great_expectations
 from dbt.cli.main import dbtRunner
 
 from meterhouse.lake import Lake
@@ -26,7 +27,8 @@ def work(home: Path, file: Path) -> None:
 
 
 if __name__ == "__main__":
-    assert dbtRunner  # Imported for its time only.
+    assert dbtRunner  # Imported early, for the time it takes.
+    assert great_expectations
     print("ready", flush=True)
     work(Path(sys.argv[1]), Path(sys.argv[2]))
     print("done", flush=True)

@@ -104,7 +104,9 @@ def _contracts(book):
 
 
 def _slots(book, id):
-    found = [(slot[2] or date.min, doc) for slot, doc in book.items() if slot[:2] == ("contract", id)]
+    found = [
+        (slot[2] or date.min, doc) for slot, doc in book.items() if slot[:2] == ("contract", id)
+    ]
     return sorted(found, key=lambda pair: pair[0])
 
 
@@ -115,7 +117,9 @@ def _lines(book, contract, events):
             continue
         for item in in_force[-1]["items"]:
             quantity, amount = _charge(book, contract, item, (opening, closing, start, end), events)
-            timing = item.get("timing", "advance" if item["price"]["model"] == "flat" else "arrears")
+            timing = item.get(
+                "timing", "advance" if item["price"]["model"] == "flat" else "arrears"
+            )
             places = PLACES[contract["currency"]]
             yield {
                 "item": item["id"],

@@ -1,0 +1,86 @@
+"""Every check finds the fault it was written for, stores it, and holds back its scope alone."""
+
+import json
+
+import pytest
+
+from meterhouse.run.checks import CHECKS
+from tests.run.planted import ELSEWHERE, EVERYTHING, FAULTS
+from tests.truth.events import request
+from tests.truth.harness import MONTHS
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("checks")]
+THROUGH = MONTHS[2]
+STORED = """
+select passed, is_blocking, scope_kind, scope_id, numbers, sentence from facts.check_results
+where run_id = ? and check_name = ? order by attempt, scope_id
+"""
+
+
+def test_every_check_has_a_planted_fault():
+    assert {fault.check for fault in FAULTS.values()} | ELSEWHERE == {one.name for one in CHECKS}
+
+
+def test_nothing_is_held_where_nothing_is_planted(october):
+    done = october.issue(THROUGH)
+    assert done.failed == set()
+    assert done.held == {}
+    assert done.billed == EVERYTHING
+    stored = october.rows("select bool_and(passed), count(*) from facts.check_results")
+    assert stored[0][0]
+    names = october.rows("select distinct check_name from facts.check_results order by 1")
+    assert [name for (name,) in names] == sorted(one.name for one in CHECKS)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_check_stores_what_it_found_and_nothing_in_its_scope_is_issued(october, name):
+    fault = FAULTS[name]
+    if fault.facts:
+        october.plant(**fault.facts)
+    if fault.events:
+        october.land(fault.events)
+    done = october.issue(THROUGH, spoil=fault.spoil)
+
+    stored = october.rows(STORED, [done.run_id, fault.check])
+    failed = [row for row in stored if not row[0]]
+    assert failed, f"{fault.check} passed"
+    kind, scope = fault.scope
+    for _, is_blocking, found_kind, found_scope, numbers, sentence in failed:
+        assert is_blocking
+        assert found_kind == kind
+        assert found_scope == scope or scope is None
+        assert {"expected", "actual", "detail"} == json.loads(numbers).keys()
+        assert sentence.startswith(f"Check {fault.check} failed for {kind} {found_scope}: ")
+    assert set(done.held) == fault.held
+    assert done.billed == EVERYTHING - fault.held
+    issued = october.rows(
+        "select distinct contract_id from facts.documents where run_id = ?", [done.run_id]
+    )
+    assert {contract for (contract,) in issued} == EVERYTHING - fault.held
+
+
+def test_a_fault_that_was_repaired_holds_back_nothing_any_more(october):
+    spoil = "update billing.drafts set total = total + 1 where customer_id = 'alpha'"
+    assert set(october.issue(THROUGH, spoil=spoil).held) == {"alpha-main"}
+    again = october.issue(THROUGH)
+    assert again.failed == set()
+    assert again.billed == {"alpha-main"}
+
+
+def test_open_quarantine_is_stored_as_failed_and_holds_back_nothing(october):
+    october.land([request("c-9", "nobody", "2025-11-12T12:00:00Z", 1)])
+    done = october.issue(THROUGH)
+    ((passed, is_blocking, *_, numbers, _),) = october.rows(
+        STORED, [done.run_id, "quarantine_is_empty"]
+    )
+    assert (passed, is_blocking) == (False, False)
+    assert json.loads(numbers) == {"actual": "1", "detail": "events", "expected": "0"}
+    assert done.billed == EVERYTHING
+
+
+def test_a_passed_check_is_stored_with_its_numbers(october):
+    done = october.issue(THROUGH)
+    ((passed, _, _, _, numbers, _),) = october.rows(STORED, [done.run_id, "batches_add_up"])
+    found = json.loads(numbers)
+    assert passed
+    assert found["expected"] == found["actual"] != "0"
