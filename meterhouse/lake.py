@@ -206,7 +206,7 @@ class Lake:
         """The newest input commit and snapshot."""
         with connect(self.settings) as db:
             self._attach(db, "read_only")
-            return _head(db)
+            return head_of(db)
 
     def attach_pinned(self, db: duckdb.DuckDBPyConnection, pin: Pin) -> None:
         """Attach the facts as `lake`, read-only, as they were at the pin."""
@@ -251,7 +251,7 @@ class Lake:
         if takes_number:
             commit.batch_seq = commit.next_number("batch_seq")
         else:
-            commit.batch_seq = _head(db).batch_seq
+            commit.batch_seq = head_of(db).batch_seq
         failpoint("commit.counter")
         result = write(commit)
         failpoint("commit.cursor")
@@ -364,7 +364,8 @@ def _create_tables(db: duckdb.DuckDBPyConnection) -> None:
     db.execute("insert into lake.control.counters values ('batch_seq', 0)")
 
 
-def _head(db: duckdb.DuckDBPyConnection) -> Pin:
+def head_of(db: duckdb.DuckDBPyConnection) -> Pin:
+    """The newest input commit and snapshot, as an attached connection sees them."""
     row = db.execute(
         "select (select value from lake.control.counters where name = 'batch_seq'), "
         "(select max(snapshot_id) from ducklake_snapshots('lake'))"

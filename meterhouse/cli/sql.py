@@ -75,7 +75,7 @@ def opened(app: App) -> "Iterator[duckdb.DuckDBPyConnection]":
         raise UsageError(
             "Nothing has been published yet. Run `meterhouse run --through DATE` first."
         )
-    with connect(settings) as db:
+    with connect(settings, runs_foreign_sql=True) as db:
         db.execute(f"attach {literal(str(settings.published))} as warehouse (read_only)")
         batch_seq = published_batch(db)
         app.lake.attach_pinned(db, Pin(batch_seq, _snapshot(app, batch_seq)))

@@ -152,10 +152,10 @@ def _release() -> None:
     """Close the warehouse file, which dbt would hold until the process ends."""
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
-    environment: Any = DuckDBConnectionManager._ENV
-    if environment is not None:
-        environment.close()
-        DuckDBConnectionManager.close_all_connections()
+    manager: Any = DuckDBConnectionManager  # dbt-duckdb has no types here.
+    if manager._ENV is not None:
+        manager._ENV.close()
+        manager.close_all_connections()
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from meterhouse.dedupe import KeyIndex
 from meterhouse.duck import identifier
 from meterhouse.errors import UsageError
 from meterhouse.failpoints import failpoint
-from meterhouse.lake import Commit, Lake, property_columns, views
+from meterhouse.lake import Commit, Lake, head_of, property_columns, views
 from meterhouse.run.book import flatten
 from meterhouse.run.classification import classify
 from meterhouse.run.mapping import load_raw, map_raw
@@ -175,7 +175,7 @@ def commit_mapped(
         check(db, now, now + settings.future_tolerance)
         if kind == "release":
             db.execute("delete from checked where reason is not null")
-        head = lake.head().batch_seq
+        head = head_of(db).batch_seq
         classify(db, source, settings.source(source), KeyIndex.of(lake), head)
         failpoint("ingest.classified")
         counts = _counts(db)

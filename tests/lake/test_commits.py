@@ -49,6 +49,25 @@ def test_making_a_lake_twice_makes_it_once(lake):
     assert messages(lake) == ["a"]
 
 
+@pytest.mark.parametrize("reached", ["an empty file", "attached", "tables"])
+def test_a_lake_whose_making_was_interrupted_is_made_by_the_next_call(tmp_path, reached):
+    lake = lake_of(tmp_path / "home")
+    lake.settings.catalog.parent.mkdir(parents=True)
+    if reached == "an empty file":
+        lake.settings.catalog.touch()
+    elif reached == "attached":
+        with lake.session():
+            pass
+    else:
+        lake.create()
+        with lake.session() as db:
+            db.execute("delete from lake.control.counters")
+    assert lake.create() is True
+    assert lake.create() is False
+    assert [add_events(lake, 0, 10), note(lake, "a")] == [1, 2]
+    assert len(files(lake)) == 4
+
+
 def test_a_lake_that_was_never_made_says_how_to_make_one(tmp_path):
     with pytest.raises(UsageError, match="meterhouse init"):
         lake_of(tmp_path / "nowhere").head()

@@ -58,7 +58,11 @@ def server(new_home, tmp_path):
     """The address of a web server on a home; its process group ends with the test."""
     lake = new_home()
     instance = yaml.safe_load((ROOT / "dagster.yaml").read_text())
-    del instance["run_coordinator"]
+    del instance["concurrency"]["runs"]
+    instance["run_coordinator"] = {
+        "module": "dagster.core.run_coordinator",
+        "class": "DefaultRunCoordinator",
+    }
     folder = tmp_path / "dagster"
     folder.mkdir()
     (folder / "dagster.yaml").write_text(yaml.safe_dump(instance))

@@ -1,5 +1,7 @@
 """One fault for every check: facts to plant, records to land or SQL that spoils a derived table."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from tests.truth.events import Event, request
@@ -29,7 +31,7 @@ class Fault(NamedTuple):
     check: str
     scope: tuple[str, str | None]
     held: set[str]
-    facts: dict = {}
+    facts: Mapping[str, list[dict]] = MappingProxyType({})
     events: tuple[Event, ...] = ()
     spoil: str | None = None
 

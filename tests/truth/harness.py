@@ -54,7 +54,7 @@ class Outcome:
     loaded: list[Loaded]
     checks: list[dict] = field(default_factory=list)
     drafts: list[dict] = field(default_factory=list)
-    issued: Issued = Issued(None, (), ())
+    issued: Issued = field(default_factory=lambda: Issued(None, (), ()))
 
     @property
     def failed(self):
@@ -87,8 +87,8 @@ class Home:
     """One home; `book` holds what was recorded last in each slot."""
 
     path: Path
-    book: dict = field(default_factory=read_book)
-    files: count = field(default_factory=count)
+    book: dict = field(default_factory=read_book, repr=False)
+    files: count = field(default_factory=count, repr=False)
 
     @classmethod
     def make(cls, path, *changes):

@@ -1,4 +1,4 @@
-"""Laws of arrival: split, order, repetition and lateness do not decide what is billed in the end."""
+"""Laws of arrival: split, order, repetition and lateness decide nothing in the end."""
 
 from random import Random
 
