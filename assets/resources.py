@@ -34,13 +34,12 @@ class Home(dg.ConfigurableResource):
         return Lake(self.settings())
 
 
-class BillingRun(dg.ConfigurableResource):
+class BillingRun(Home):
     """One run: takes the run lock when the process starts work and frees it at the end.
 
     All steps of a process share it, so that they bill through one day and know the same facts.
     """
 
-    home: dg.ResourceDependency[Home]
     _lake: Lake = PrivateAttr()
     _stack: ExitStack = PrivateAttr()
     _run: Run | None = PrivateAttr(default=None)
@@ -50,7 +49,7 @@ class BillingRun(dg.ConfigurableResource):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["BillingRun"]:
         """Hold the run lock for the life of the process's work."""
-        self._lake = self.home.lake()
+        self._lake = self.lake()
         with self._lake.run_lock.held(), ExitStack() as stack:
             self._stack = stack
             yield self

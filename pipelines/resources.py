@@ -3,4 +3,4 @@
 from assets.resources import BillingRun, Home
 
 home = Home()
-RESOURCES = {"home": home, "billing": BillingRun(home=home)}
+RESOURCES = {"home": home, "billing": BillingRun(path=home.path)}

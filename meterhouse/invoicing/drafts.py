@@ -25,19 +25,19 @@ def drafts(
     series: pl.DataFrame,
     earlier: pl.DataFrame | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """One row per document, and the lines with `draft_id` and `line_no` from 1 in each.
+    """One row per document, and the gathered lines with `draft_id` and `line_no` from 1 in each.
 
     `earlier` counts the documents issued before with the same key (columns of _DRAFT_ID and
     `earlier`): a correction after issue at the same boundary is another document.
     """
-    draft_lines = _numbered(_with_draft_id(_gathered(lines), earlier))
+    draft_lines = _numbered(_with_draft_id(lines, earlier))
     totals = _totals(draft_lines)
     dated = _dated(totals, terms, series)
     decided = _blocked(_taxed(dated, customers), customers, entities)
     return decided.select(COLUMNS).sort("draft_id"), draft_lines
 
 
-def _gathered(lines: pl.DataFrame) -> pl.DataFrame:
+def gathered(lines: pl.DataFrame) -> pl.DataFrame:
     """Corrections ride on the newest regular document of their contract, if the run makes one."""
     regular = (
         lines.filter(~pl.col("is_correction"))

@@ -3,13 +3,16 @@
 `flatten` makes schema `book` on any connection that has the view `facts.book_versions`.
 """
 
+from datetime import date
+
 import duckdb
+import polars as pl
 
 ALWAYS = "date '0001-01-01'"
 FOREVER = "date '9999-12-31'"
 
 SLOTS = f"""
-create or replace temp table book_slots as
+create or replace table book.slots as
 with newest as (
     select *, coalesce(valid_from, {ALWAYS}) as slot_from
     from facts.book_versions
@@ -87,7 +90,7 @@ TABLES = {
             nullif((content->'$.filter')::varchar, 'null') as filter,
             content->>'$.list_price.currency' as list_currency,
             (content->>'$.list_price.unit_amount')::decimal(38, 12) as list_unit_amount
-        from book_slots where kind = 'meter'""",
+        from book.slots where kind = 'meter'""",
     # One row per contract: its life is what the newest slot says.
     "contracts": """
         select
@@ -113,17 +116,46 @@ TABLES = {
             select
                 doc_id as contract_id, slot_from, slot_to, version_seq,
                 unnest((content->'$.items')::json[]) as item
-            from book_slots where kind = 'contract'
+            from book.slots where kind = 'contract'
         )""",
 }
 
 
-def flatten(db: duckdb.DuckDBPyConnection, schema: str = "book") -> None:
-    """Make every table of `TABLES` in `schema` from `facts.book_versions`."""
-    db.execute(f"create schema if not exists {schema}")
+# What a document says of the parties is what held on its date.
+DATED = ("entities", "terms", "customers")
+
+
+def flatten(db: duckdb.DuckDBPyConnection) -> None:
+    """Make every table of `TABLES` in schema `book` from `facts.book_versions`."""
+    db.execute("create schema if not exists book")
     db.execute(SLOTS)
     db.execute(
-        f"create or replace temp view latest as select * from book_slots where slot_to = {FOREVER}"
+        f"create or replace temp view latest as select * from book.slots where slot_to = {FOREVER}"
     )
     for name, select in TABLES.items():
-        db.execute(f"create or replace table {schema}.{name} as {select}")
+        db.execute(f"create or replace table book.{name} as {select}")
+
+
+def change_dates(db: duckdb.DuckDBPyConnection) -> list[date]:
+    """The days on which an entity, terms or a customer began to say something else, in order."""
+    rows = db.execute(
+        "select distinct slot_from from book.slots "
+        f"where kind in ('entity', 'payment_terms', 'customer') and slot_from > {ALWAYS} order by 1"
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def in_force(db: duckdb.DuckDBPyConnection, table: str, on: date) -> pl.DataFrame:
+    """A table of DATED as it held on a day; before its first slot, what that slot says."""
+    db.execute(
+        f"""
+        create or replace temp view in_force as
+        select * from book.slots
+        where slot_from <= date '{on.isoformat()}' or slot_from = (
+            select min(slot_from) from book.slots as first
+            where first.kind = slots.kind and first.doc_id = slots.doc_id
+        )
+        qualify row_number() over (partition by kind, doc_id order by slot_from desc) = 1
+        """
+    )
+    return db.sql(TABLES[table].replace("from latest", "from in_force")).pl()

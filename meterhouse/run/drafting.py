@@ -1,11 +1,14 @@
 """Drafts: what should have been billed, minus what was, gathered into documents."""
 
+from datetime import date
+
 import duckdb
 import polars as pl
 
 from meterhouse.invoicing.difference import difference
 from meterhouse.invoicing.document import canonical
-from meterhouse.invoicing.drafts import drafts
+from meterhouse.invoicing.drafts import drafts, gathered
+from meterhouse.run.book import DATED, change_dates, in_force
 from meterhouse.run.context import Run
 from meterhouse.schema import FACTS
 
@@ -38,12 +41,30 @@ def make_drafts(run: Run, db: duckdb.DuckDBPyConnection) -> tuple[int, int]:
 def compose(
     db: duckdb.DuckDBPyConnection, lines: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Lines to bill as drafts with their content, and the lines as the drafts order them."""
-    customers = db.sql("from book.customers").pl()
-    entities = db.sql("from book.entities").pl()
-    heads, draft_lines = drafts(
-        lines, customers, entities, db.sql("from book.terms").pl(), _series(db), _earlier(db)
-    )
+    """Lines to bill as drafts with their content, and the lines as the drafts order them.
+
+    Seller, buyer and terms are those of the document's boundary: documents between two days on
+    which one of them changed are composed together.
+    """
+    gathered_lines = gathered(lines)
+    changes = pl.Series("changes", change_dates(db), dtype=pl.Date)
+    regime = changes.search_sorted(gathered_lines["boundary_on"], side="right")
+    numbered = gathered_lines.with_columns(regime=pl.Series(regime, dtype=pl.Int64))
+    parts = [
+        _composed(db, part.drop("regime"))
+        for part in numbered.partition_by("regime", maintain_order=True)
+    ] or [_composed(db, gathered_lines)]
+    heads, draft_lines = zip(*parts, strict=True)
+    return pl.concat(heads).sort("draft_id"), pl.concat(draft_lines)
+
+
+def _composed(
+    db: duckdb.DuckDBPyConnection, lines: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    on = lines["boundary_on"].max()
+    day = on if isinstance(on, date) else date.max
+    entities, terms, customers = (in_force(db, table, day) for table in DATED)
+    heads, draft_lines = drafts(lines, customers, entities, terms, _series(db), _earlier(db))
     meters = db.sql("from book.meters").pl()
     content = canonical(heads, draft_lines, customers, entities, meters)
     return heads.join(content, on="draft_id", how="left", validate="1:1"), draft_lines

@@ -5,6 +5,7 @@ are stored like those of checks, so a failed blocking one holds back issuing. Im
 Expectations costs 6-9 s and 260 MB: that is paid only for content that was not judged before.
 """
 
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -124,8 +125,10 @@ def judge(suite: Suite, frame: pl.DataFrame) -> pl.DataFrame:
     """Validate a frame; one row per expectation that holds, per scope where it does not."""
     digest = _digest(suite, frame)
     rows = []
-    for expectation in suite.expectations:
-        rows.extend(_rows(expectation, _validated(expectation, frame), digest))
+    with warnings.catch_warnings():  # Of its own dependencies; nothing we could do about.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        for expectation in suite.expectations:
+            rows.extend(_rows(expectation, _validated(expectation, frame), digest))
     return _frame(rows)
 
 

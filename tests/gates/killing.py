@@ -25,13 +25,15 @@ from tests.gates.facts import (
 NOW = "2024-01-15T12:00:00+00:00"
 CHILD = Path(__file__).with_name("child.py")
 
-# The commits of a first run in their order, by the table whose rows prove each. The first one adds
-# columns and no rows.
-COMMITS = ("properties", "book_versions", "batches", "check_results", "manifests", "documents")
+# The last table that a commit of a first run writes to, but for an issue, where it is the first.
+# The commit that adds property columns comes before all others and writes no rows.
+ENDS = ("book_versions", "batches", "check_results", "manifests", "documents")
+COMMITS = ("properties", *ENDS)
 # Passed once by every commit; the others once by every file.
 BY_COMMIT = ("commit.begin", "commit.counter", "commit.cursor", "commit.before", "commit.after")
 BY_FILE = ("commit.write", "commit.fsync", "commit.hash", "commit.rename", "commit.register")
 FILES_OF_AN_ISSUE = 6
+LAST_PLACE = "commit.after"
 
 
 @dataclass
@@ -92,6 +94,7 @@ class Undisturbed:
     inputs: dict[str, list[str]]
     counts: dict[str, int]
     names: list[str]
+    order: tuple[str, ...]
     usage_files: int
 
     @classmethod
@@ -103,15 +106,23 @@ class Undisturbed:
         return cls(
             *(folder, file, lake, seconds, documents_of(lake), inputs_of(lake), counts_of(lake)),
             names_of(lake),
+            commits_of(home),
             len(registered_files(lake, "usage_events")),
         )
 
     def passes(self, place: str, commit: str, nth: int = 1) -> int:
         """At which pass of `place` a first run stands in `commit`, at its `nth` file."""
+        before = self.order[: self.order.index(commit)]
         if place not in BY_FILE:
-            return COMMITS.index(commit) + 1
-        files = (0, 1, self.usage_files + 1, 1, 1, FILES_OF_AN_ISSUE)
-        return sum(files[: COMMITS.index(commit)]) + nth
+            return len(before) + 1
+        files = {"properties": 0, "batches": self.usage_files + 1, "documents": FILES_OF_AN_ISSUE}
+        return sum(files.get(one, 1) for one in before) + nth
+
+    def standing(self, commit: str | None, *, is_done: bool = False) -> tuple[str, ...]:
+        """The commits before `commit`, with it if it is done; all of them for None."""
+        if commit is None:
+            return self.order
+        return self.order[: self.order.index(commit) + is_done]
 
 
 def names_of(lake: Lake) -> list[str]:
@@ -122,18 +133,15 @@ def names_of(lake: Lake) -> list[str]:
 
 
 def commits_of(home: Path) -> tuple[str, ...]:
-    """The commits of a first run that have happened in a home."""
+    """The commits of a first run that have happened in a home, in their order."""
     lake = Lake(Settings.load(home))
     if not lake.settings.catalog.is_file():
         return ()
     with lake.reading() as db:
         columns = lake.columns(db, "usage_events")
-        happened = [
-            name
-            for name in COMMITS[1:]
-            if db.execute(f"select 1 from facts.{name} limit 1").fetchone()
-        ]
-    return (*(["properties"] if "p_context_tokens" in columns else []), *happened)
+        tables = db.execute("select table_name from facts.files order by rowid").fetchall()
+    first = ("properties",) if "p_context_tokens" in columns else ()
+    return (*first, *(table for (table,) in tables if table in ENDS))
 
 
 def assert_repaired(home: Path, expected: Undisturbed) -> None:

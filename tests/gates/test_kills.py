@@ -5,15 +5,14 @@ import random
 import pytest
 
 from tests.gates.azure import made_rows, new_home, text_of
-from tests.gates.killing import Undisturbed, assert_repaired, commits_of, start
+from tests.gates.killing import LAST_PLACE, Undisturbed, assert_repaired, commits_of, start
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kills")]
 
-# Failpoint, commit it falls into, commits that stand after the kill.
 FEW = {
-    "commit.rename of the batch": ("commit.rename", "batches", 2),
-    "commit.register of the issue": ("commit.register", "documents", 5),
-    "commit.after of the issue": ("commit.after", "documents", 6),
+    "the batch has a file": ("commit.rename", "batches"),
+    "the issue has registered a file": ("commit.register", "documents"),
+    "the issue is committed": ("commit.after", "documents"),
 }
 
 
@@ -29,13 +28,13 @@ def undisturbed(tmp_path_factory):
 def test_a_run_killed_in_a_commit_and_run_again_gives_the_same_document(
     undisturbed, tmp_path, case
 ):
-    place, commit, standing = FEW[case]
+    place, commit = FEW[case]
     home = new_home(tmp_path / "home")
     code, complained, _ = start(
         home, undisturbed.file, f"{place}:{undisturbed.passes(place, commit)}"
     ).end()
     assert code == -9, complained
-    assert len(commits_of(home)) == standing
+    assert commits_of(home) == undisturbed.standing(commit, is_done=place == LAST_PLACE)
     assert_repaired(home, undisturbed)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from meterhouse.invoicing.columns import LINE, WINDOW
 from meterhouse.invoicing.difference import difference
-from meterhouse.invoicing.drafts import drafts
+from meterhouse.invoicing.drafts import drafts, gathered
 from meterhouse.money import AMOUNT, PLACES, QUANTITY, round_half_away
 
 DESIRED = {
@@ -160,7 +160,7 @@ def drafted(desired, nothing_billed, customers, entities, terms, series):
 
     def make(*rows, billed=nothing_billed, through=date(2024, 4, 1), last=(), **customer):
         lines = difference(desired(*rows), billed, through)
-        return drafts(lines, customers(**customer), entities, terms, series(*last))
+        return drafts(gathered(lines), customers(**customer), entities, terms, series(*last))
 
     return make
 

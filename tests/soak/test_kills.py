@@ -11,6 +11,7 @@ from tests.gates.killing import (
     BY_FILE,
     COMMITS,
     FILES_OF_AN_ISSUE,
+    LAST_PLACE,
     Undisturbed,
     assert_repaired,
     commits_of,
@@ -20,22 +21,22 @@ from tests.gates.killing import (
 pytestmark = [pytest.mark.soak, pytest.mark.xdist_group("soak")]
 
 MOMENTS = 20
-# How many commits stand when a place is reached that belongs to none.
+# The commit that comes next where a place belongs to none; None after all.
 BETWEEN = {
-    "ingest.staged": 2,
-    "ingest.classified": 2,
-    "run.pinned": 3,
-    "run.windows": 3,
-    "run.usage": 3,
-    "run.rated": 3,
-    "run.drafted": 3,
-    "run.checked": 4,
-    "run.manifest": 5,
-    "issue.numbered": 5,
-    "run.issued": 6,
-    "run.marts": 6,
-    "publish.copied": 6,
-    "publish.renamed": 6,
+    "ingest.staged": "batches",
+    "ingest.classified": "batches",
+    "run.pinned": "check_results",
+    "run.windows": "check_results",
+    "run.usage": "check_results",
+    "run.rated": "check_results",
+    "run.drafted": "check_results",
+    "run.checked": "manifests",
+    "run.manifest": "documents",
+    "issue.numbered": "documents",
+    "run.issued": None,
+    "run.marts": None,
+    "publish.copied": None,
+    "publish.renamed": None,
 }
 IN_COMMITS = [(place, commit, 1) for place in BY_COMMIT for commit in COMMITS]
 # The last file of a batch is its row of facts.batches, the last of an issue its outbox.
@@ -68,33 +69,34 @@ def test_every_named_failpoint_is_in_a_case():
 
 
 def test_the_undisturbed_run_makes_the_commits_and_files_that_the_cases_count(undisturbed):
-    assert commits_of(undisturbed.lake.settings.home) == COMMITS
+    assert tuple(dict.fromkeys(undisturbed.order)) == COMMITS
     assert undisturbed.usage_files == 2
-    assert sum(undisturbed.counts[table] for table in ("files",)) == 1 + 3 + 1 + 1 + 6
+    single = len(undisturbed.order) - len(["properties", "batches", "documents"])
+    assert undisturbed.counts["files"] == single + 3 + FILES_OF_AN_ISSUE
 
 
 @pytest.mark.parametrize("place", list(BETWEEN))
 def test_a_kill_between_commits_is_repaired_by_a_plain_run(undisturbed, tmp_path, place):
-    kill_and_repair(undisturbed, tmp_path, place, BETWEEN[place])
+    kill_and_repair(undisturbed, tmp_path, place, undisturbed.standing(BETWEEN[place]))
 
 
 @pytest.mark.parametrize(("place", "commit", "nth"), IN_COMMITS + IN_FILES)
 def test_a_kill_in_a_commit_is_repaired_by_a_plain_run(undisturbed, tmp_path, place, commit, nth):
-    standing = COMMITS.index(commit) + (place == "commit.after")
+    standing = undisturbed.standing(commit, is_done=place == LAST_PLACE)
     failpoint = f"{place}:{undisturbed.passes(place, commit, nth)}"
     kill_and_repair(undisturbed, tmp_path, failpoint, standing)
 
 
 def test_a_kill_at_the_last_file_of_a_batch_is_repaired_by_a_plain_run(undisturbed, tmp_path):
     failpoint = f"commit.rename:{undisturbed.passes('commit.rename', 'batches', 3)}"
-    kill_and_repair(undisturbed, tmp_path, failpoint, 2)
+    kill_and_repair(undisturbed, tmp_path, failpoint, undisturbed.standing("batches"))
 
 
 def kill_and_repair(undisturbed, folder, failpoint, standing):
     home = new_home(folder / "home")
     code, complained, _ = start(home, undisturbed.file, failpoint).end()
     assert code == -9, f"{failpoint} was not reached: {complained}"
-    assert commits_of(home) == COMMITS[:standing]
+    assert commits_of(home) == standing
     assert_repaired(home, undisturbed)
 
 
