@@ -61,7 +61,7 @@ def _specs() -> list[dg.AssetCheckSpec]:
     ]
 
 
-@dg.multi_asset_check(name="stored_checks", specs=_specs())
+@dg.multi_asset_check(name="stored_checks", specs=_specs(), can_subset=True)
 def stored_checks(
     context: dg.AssetCheckExecutionContext, billing: BillingRun
 ) -> Iterator[dg.AssetCheckResult]:

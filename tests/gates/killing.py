@@ -139,7 +139,7 @@ def commits_of(home: Path) -> tuple[str, ...]:
         return ()
     with lake.reading() as db:
         columns = lake.columns(db, "usage_events")
-        tables = db.execute("select table_name from facts.files order by rowid").fetchall()
+        tables = db.execute("select table_name from lake.facts.files order by rowid").fetchall()
     first = ("properties",) if "p_context_tokens" in columns else ()
     return (*first, *(table for (table,) in tables if table in ENDS))
 

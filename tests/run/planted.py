@@ -174,10 +174,9 @@ FAULTS = {
     ),
     "a draft line that nobody wants": Fault(
         "drafts_are_the_difference",
-        ("contract", "twin-tokens"),
-        {"twin-tokens"},
-        spoil="update billing.draft_lines set amount = amount + 1 "
-        "where contract_id = 'twin-tokens'",
+        ("contract", "sato-main"),
+        {"sato-main"},
+        spoil="update billing.draft_lines set amount = amount + 1 where contract_id = 'sato-main'",
     ),
     "two draft lines whose faults cancel": Fault(
         "drafts_are_the_difference",

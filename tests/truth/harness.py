@@ -151,7 +151,8 @@ class Home:
         with lake.run_lock.held():
             loaded = admit(lake) if known_at is None else []
             with begin(lake, through, known_at, False) as (run, why_dry):
-                done = Outcome(run.run_id, run.is_dry, loaded)
+                new = [one for one in loaded if one.batch_seq is not None]
+                done = Outcome(run.run_id, run.is_dry, new)
                 self._prepare(run, done, spoil)
                 if not why_dry:
                     done.issued = issue(lake, warehouse=run.warehouse)

@@ -115,7 +115,7 @@ def test_what_is_issued_after_a_close_is_posted_on_the_first_open_day(home):
         ("us", date(2025, 10, 1), date(2025, 10, 5)),
     ]
     entries = home.rows(
-        "select event_date, posting_date from facts.journal_entries "
+        "select entries.event_date, entries.posting_date from facts.journal_entries as entries "
         "join facts.documents using (document_id) where contract_id = 'twin-tokens' "
         "and event = 'document.issued'"
     )

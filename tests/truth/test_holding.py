@@ -129,6 +129,7 @@ def test_a_manual_entity_issues_what_was_approved_as_it_was_approved(home):
 def test_a_draft_that_misses_a_decision_cannot_be_approved(home):
     home.record(home.changed("customer", "alpha", tax=None))
     done = home.issue(MONTHS[0])
-    (draft,) = [one["draft_id"] for one in done.drafts if one["contract_id"] == "alpha-main"]
+    drafts = [one["draft_id"] for one in done.drafts if one["contract_id"] == "alpha-main"]
     with pytest.raises(Rejected, match="Nothing was approved"):
-        approve(home.lake, [draft])
+        approve(home.lake, drafts)
+    assert home.rows("select * from facts.commands where kind = 'approve'") == []
