@@ -44,10 +44,12 @@ class KeyIndex:
         self._folded: list[Run] | None = None
 
     @classmethod
-    def of(cls, lake: Lake) -> "KeyIndex":
-        """The index of a lake, kept apart by the birth of its catalog."""
-        stamp = lake.settings.catalog.stat().st_ino
-        return cls(lake.settings.keys / f"lake-{stamp}")
+    def of(cls, lake: Lake, db: duckdb.DuckDBPyConnection) -> "KeyIndex":
+        """The index of a lake, kept apart by the identity its table of events was made with."""
+        born = db.execute(
+            "select table_uuid from ducklake_table_info('lake') where table_name = 'usage_events'"
+        ).fetchone()
+        return cls(lake.settings.keys / f"lake-{born[0] if born else 'new'}")
 
     def fold(self, db: duckdb.DuckDBPyConnection, head: int) -> None:
         """Add every batch up to `head` that no run holds yet."""

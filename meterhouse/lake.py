@@ -6,7 +6,6 @@ number and hash, registers it and commits. Killed anywhere, it leaves at most fi
 names; the same commit run again writes the same names.
 """
 
-import hashlib
 import os
 import time
 import uuid
@@ -20,10 +19,11 @@ from typing import Any, NamedTuple, TypeVar
 import duckdb
 
 from meterhouse.duck import connect, identifier, literal
+from meterhouse.durable import file_sha256, fsync, make_folder
 from meterhouse.errors import Busy, Corrupt, UsageError
 from meterhouse.failpoints import failpoint
 from meterhouse.locks import FileLock
-from meterhouse.schema import FACTS, PROPERTY_PREFIX, TAIL
+from meterhouse.schema import FACTS, TAIL
 from meterhouse.settings import Settings
 
 T = TypeVar("T")
@@ -114,18 +114,18 @@ class Commit:
         folder = self.lake.settings.data / "facts" / table
         if day is not None:
             folder = folder / f"event_day={day}"
-        _make_folder(folder, self.lake.settings.data)
+        make_folder(folder, self.lake.settings.data)
         number = self.written.get(table, 0)
         temporary = folder / f"{TEMPORARY}{self.batch_seq:010d}-{number}-{uuid.uuid4().hex[:8]}"
         rows = self._copy(table, staged, day, temporary)
         failpoint("commit.write")
-        _fsync(temporary)
+        fsync(temporary)
         failpoint("commit.fsync")
         digest = file_sha256(temporary)
         failpoint("commit.hash")
         final = folder / f"{self.batch_seq:010d}-{digest[:16]}.parquet"
         os.replace(temporary, final)
-        _fsync(folder)
+        fsync(folder)
         failpoint("commit.rename")
         self._register(table, final, digest, rows)
         failpoint("commit.register")
@@ -179,7 +179,7 @@ class Lake:
         """Make the catalog and its tables; False if they were there already."""
         with self.write_lock.held():
             self.settings.catalog.parent.mkdir(parents=True, exist_ok=True)
-            _make_folder(self.settings.data, self.settings.home)
+            make_folder(self.settings.data, self.settings.home)
             with connect(self.settings) as db:
                 self._attach(db)
                 if _has_counters(db):
@@ -329,12 +329,6 @@ def views(db: duckdb.DuckDBPyConnection, known_at: int | None) -> None:
         db.execute(f"create or replace view facts.{table} as from lake.facts.{table}{limit}")
 
 
-def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes, 64 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _has_counters(db: duckdb.DuckDBPyConnection) -> bool:
     made = db.execute(
         "select 1 from duckdb_tables() where database_name = 'lake' "
@@ -380,27 +374,3 @@ def _roll_back(db: duckdb.DuckDBPyConnection) -> None:
         db.execute("rollback")
     except duckdb.Error:
         return  # There was no transaction left to end.
-
-
-def _make_folder(folder: Path, root: Path) -> None:
-    """Make a folder and make its name durable, from `root` down."""
-    missing = []
-    while not folder.is_dir() and folder != root.parent:
-        missing.append(folder)
-        folder = folder.parent
-    for path in reversed(missing):
-        path.mkdir(exist_ok=True)
-        _fsync(path.parent)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def property_columns(columns: dict[str, str]) -> dict[str, str]:
-    """The typed property columns among the columns of the usage events."""
-    return {name: kind for name, kind in columns.items() if name.startswith(PROPERTY_PREFIX)}

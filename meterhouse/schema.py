@@ -263,3 +263,8 @@ def property_type(kind: str, decimals: int) -> str:
         "string": "varchar",
         "boolean": "boolean",
     }[kind]
+
+
+def property_columns(columns: dict[str, str]) -> dict[str, str]:
+    """The typed property columns among the columns of the usage events."""
+    return {name: kind for name, kind in columns.items() if name.startswith(PROPERTY_PREFIX)}

@@ -13,6 +13,7 @@ import duckdb
 import polars as pl
 
 from meterhouse.duck import connect, identifier
+from meterhouse.durable import fsync
 from meterhouse.failpoints import failpoint
 from meterhouse.lake import Lake, Pin, views
 from meterhouse.settings import Settings
@@ -82,10 +83,10 @@ class Warehouse:
             return False
         temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
         shutil.copyfile(self.path, temporary)
-        _fsync(temporary)
+        fsync(temporary)
         failpoint("publish.copied")
         temporary.replace(target)
-        _fsync(target.parent)
+        fsync(target.parent)
         failpoint("publish.renamed")
         return True
 
@@ -93,15 +94,6 @@ class Warehouse:
 def pin_table(db: duckdb.DuckDBPyConnection, table: str, rows: int) -> None:
     """Write that `table` belongs to the present run; issuing refuses tables of another one."""
     db.execute(
-        "insert or replace into ops.pins "
-        "select ?, known_at, through, run_id, ? from ops.run",
+        "insert or replace into ops.pins select ?, known_at, through, run_id, ? from ops.run",
         [table, rows],
     )
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

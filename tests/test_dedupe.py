@@ -219,8 +219,8 @@ def lake(tmp_path):
 def test_the_index_of_a_lake_folds_what_the_lake_holds(lake):
     add_events(lake, 0, 6, days=3)
     note(lake, "a batch without events")
-    index = KeyIndex.of(lake)
     with lake.session() as db:
+        index = KeyIndex.of(lake, db)
         index.fold(db, lake.head().batch_seq)
         keys = db.execute(
             f"select {KEY} as key from "

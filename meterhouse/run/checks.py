@@ -397,7 +397,12 @@ def run_checks(run: Run, db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 
 
 def store_results(run: Run, results: pl.DataFrame) -> pl.DataFrame:
-    """Append the results of every check that came out in another way than in its last attempt."""
+    """Append the results of every check that came out in another way than in its last attempt.
+
+    A dry run leaves no facts.
+    """
+    if run.is_dry:
+        return results
     with run.lake.session() as session:
         stored = session.execute(
             "select check_name, attempt, scope_kind, scope_id, passed, numbers "

@@ -86,7 +86,7 @@ def _check_new(lake: Lake, db: duckdb.DuckDBPyConnection) -> None:
             "The new values are not good any more; nothing was changed: "
             + "; ".join(row[0] for row in bad)
         )
-    KeyIndex.of(lake).fold(db, lake.head().batch_seq)
+    KeyIndex.of(lake, db).fold(db, lake.head().batch_seq)
     db.execute(
         "create or replace temp table classified as "
         "select checked.*, 'restated' as outcome from checked"

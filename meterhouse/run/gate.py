@@ -30,11 +30,10 @@ def blocked_drafts(
     db: duckdb.DuckDBPyConnection, drafts: pl.DataFrame, run_id: str
 ) -> dict[str, str]:
     """Draft id to the sentences of the failed checks that cover it."""
-    recorded = db.execute(
-        "select count(*) from facts.check_results where run_id = ?", [run_id]
-    ).fetchone()
-    if not recorded or not recorded[0]:
-        why = "Its run's checks were not recorded; run `meterhouse run` again."
+    # The manifest comes after the last check: a run killed between checks has none.
+    recorded = db.execute("select 1 from facts.manifests where run_id = ?", [run_id]).fetchone()
+    if recorded is None:
+        why = "Its run did not get as far as its manifest; run `meterhouse run` again."
         return dict.fromkeys(drafts["draft_id"].to_list(), why)
     failed = db.execute(FAILED, [run_id]).pl()
     if not failed.height:

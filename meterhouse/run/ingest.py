@@ -19,11 +19,12 @@ from meterhouse.dedupe import KeyIndex
 from meterhouse.duck import identifier
 from meterhouse.errors import UsageError
 from meterhouse.failpoints import failpoint
-from meterhouse.lake import Commit, Lake, head_of, property_columns, views
+from meterhouse.lake import Commit, Lake, head_of, views
 from meterhouse.run.book import flatten
 from meterhouse.run.classification import classify
 from meterhouse.run.mapping import load_raw, map_raw
 from meterhouse.run.validation import check
+from meterhouse.schema import property_columns
 
 OUTCOMES = ("accepted", "duplicate", "conflict", "quarantined")
 
@@ -176,7 +177,7 @@ def commit_mapped(
         if kind == "release":
             db.execute("delete from checked where reason is not null")
         head = head_of(db).batch_seq
-        classify(db, source, settings.source(source), KeyIndex.of(lake), head)
+        classify(db, source, settings.source(source), KeyIndex.of(lake, db), head)
         failpoint("ingest.classified")
         counts = _counts(db)
         if kind == "release" and not counts:
@@ -218,18 +219,19 @@ def _append_outcomes(commit: Commit, kind: str) -> None:
     if kind == "file":
         commit.append(
             "rejected_events",
-            "select *, 'quarantined' as status from classified where outcome = 'quarantined'",
+            "select *, 'quarantined' as status from classified where outcome = 'quarantined' "
+            "order by source_row",
         )
     else:
         commit.append(
             "rejected_events",
             "select * exclude (original_seq, original_row), 'released' as status, "
-            "original_seq, original_row from classified",
+            "original_seq, original_row from classified order by original_seq, original_row",
         )
     commit.append(
         "conflicts",
         "select * exclude (original_seq, original_row), 'open' as status "
-        "from classified where outcome = 'conflict'",
+        "from classified where outcome = 'conflict' order by source_row",
     )
 
 

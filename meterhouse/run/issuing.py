@@ -27,6 +27,15 @@ READ = (
     "billing.draft_lines",
 )
 
+ORDER = {
+    "documents": ["series", "number"],
+    "billed_lines": ["document_id", "line_no"],
+    "billed_determinants": ["document_id", "line_key", "window_id"],
+    "journal_entries": ["entry_id"],
+    "journal_lines": ["entry_id", "line_no"],
+    "outbox": ["message_id"],
+}
+
 
 @dataclass(frozen=True)
 class Issued:
@@ -141,7 +150,8 @@ class _Prepared:
             "outbox": self._outbox(documents),
         }
         for table, frame in frames.items():
-            commit.db.register("frame_in", frame.to_arrow())
+            # Joins keep no order; the same issue again must write the same rows and names.
+            commit.db.register("frame_in", frame.sort(ORDER[table]).to_arrow())
             commit.append(table, "select * from frame_in")
             commit.db.unregister("frame_in")
         return commit.batch_seq, tuple(documents["number"].to_list())

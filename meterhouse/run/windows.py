@@ -7,13 +7,13 @@ import polars as pl
 
 from meterhouse.contracts.windows import charge_windows
 from meterhouse.duck import identifier, literal
-from meterhouse.lake import property_columns
 from meterhouse.periods import zone_days, zone_offsets
 from meterhouse.run.context import Run
-from meterhouse.schema import PROPERTY_PREFIX
+from meterhouse.schema import PROPERTY_PREFIX, property_columns
 from meterhouse.warehouse import pin_table
 
 NO_CONTRACT_ZONE = "UTC"
+FOLD_KEY = "(customer_id, zone, meter_id, meter_version)"
 # Monthly periods and virtual ones before a stub reach this far past a contract's dates.
 MARGIN = timedelta(days=70)
 
@@ -97,6 +97,7 @@ def plan_fold(run: Run, db: duckdb.DuckDBPyConnection) -> int:
     batch after which anything has to be read.
     """
     _plan_meters(run, db)
+    _forget_unplanned(db)
     _plan_fates(db)
     least = db.execute(
         "select least("
@@ -136,6 +137,21 @@ def _plan_meters(run: Run, db: duckdb.DuckDBPyConnection) -> None:
         select * from ops.meter_plan where from_seq < known_at;
         """
     )
+
+
+def _forget_unplanned(db: duckdb.DuckDBPyConnection) -> None:
+    """Drop the days of meter versions and zones that nothing reads any more.
+
+    A meter corrected in its slot is another version, and a customer's first contract moves it out
+    of the zone of those without one: what was folded before would be counted beside the new days.
+    """
+    gone = "select * from ops.folded anti join ops.meter_plan using " + FOLD_KEY
+    if db.execute(f"{gone} limit 1").fetchone() is None:
+        return
+    db.execute("begin")
+    db.execute(f"delete from usage.daily where {FOLD_KEY} in (select {FOLD_KEY} from ({gone}))")
+    db.execute(f"delete from ops.folded where {FOLD_KEY} in (select {FOLD_KEY} from ({gone}))")
+    db.execute("commit")
 
 
 def _plan_fates(db: duckdb.DuckDBPyConnection) -> None:

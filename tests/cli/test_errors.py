@@ -126,6 +126,7 @@ def test_the_template_of_the_settings_is_one_that_is_taken(tmp_path):
 def test_a_lock_that_is_held_ends_with_5_and_the_doctor_names_its_holder(begun, monkeypatch):
     monkeypatch.setenv("METERHOUSE_LOCK_WAIT", "0")
     with (begun.folder / "locks" / "write.lock").open("r+") as file:
+        file.truncate(0)
         file.write("4711")
         file.flush()
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tests.conformance.vectors import NotSupported
-
 from meterhouse.lake import Lake
 from meterhouse.run.applying import apply_book
 from meterhouse.run.ingest import ingest
@@ -23,6 +21,7 @@ from meterhouse.run.scratch import scratch_run
 from meterhouse.run.usage import fold_usage
 from meterhouse.run.windows import make_windows, plan_fold
 from meterhouse.settings import Settings
+from tests.conformance.vectors import NotSupported
 
 KNOWN = {
     *("id", "source", "kind", "aggregation", "field", "filters", "group_by", "events", "period"),

@@ -11,8 +11,9 @@ import duckdb
 import pytest
 
 from meterhouse import failpoints
+from meterhouse.durable import file_sha256
 from meterhouse.errors import Busy, UsageError
-from meterhouse.lake import ATTEMPTS, file_sha256
+from meterhouse.lake import ATTEMPTS
 from meterhouse.schema import FACTS
 from tests.lake.writing import OUTBOX, add_events, lake_of, note
 

@@ -9,7 +9,7 @@ from tests.run.planted import ELSEWHERE, EVERYTHING, FAULTS
 from tests.truth.events import request
 from tests.truth.harness import MONTHS
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("checks")]
+pytestmark = [pytest.mark.slow]
 THROUGH = MONTHS[2]
 STORED = """
 select passed, is_blocking, scope_kind, scope_id, numbers, sentence from facts.check_results

@@ -77,22 +77,22 @@ def test_the_undisturbed_run_makes_the_commits_and_files_that_the_cases_count(un
 
 @pytest.mark.parametrize("place", list(BETWEEN))
 def test_a_kill_between_commits_is_repaired_by_a_plain_run(undisturbed, tmp_path, place):
-    kill_and_repair(undisturbed, tmp_path, place, undisturbed.standing(BETWEEN[place]))
+    assert_a_kill_is_repaired(undisturbed, tmp_path, place, undisturbed.standing(BETWEEN[place]))
 
 
 @pytest.mark.parametrize(("place", "commit", "nth"), IN_COMMITS + IN_FILES)
 def test_a_kill_in_a_commit_is_repaired_by_a_plain_run(undisturbed, tmp_path, place, commit, nth):
     standing = undisturbed.standing(commit, is_done=place == LAST_PLACE)
     failpoint = f"{place}:{undisturbed.passes(place, commit, nth)}"
-    kill_and_repair(undisturbed, tmp_path, failpoint, standing)
+    assert_a_kill_is_repaired(undisturbed, tmp_path, failpoint, standing)
 
 
 def test_a_kill_at_the_last_file_of_a_batch_is_repaired_by_a_plain_run(undisturbed, tmp_path):
     failpoint = f"commit.rename:{undisturbed.passes('commit.rename', 'batches', 3)}"
-    kill_and_repair(undisturbed, tmp_path, failpoint, undisturbed.standing("batches"))
+    assert_a_kill_is_repaired(undisturbed, tmp_path, failpoint, undisturbed.standing("batches"))
 
 
-def kill_and_repair(undisturbed, folder, failpoint, standing):
+def assert_a_kill_is_repaired(undisturbed, folder, failpoint, standing):
     home = new_home(folder / "home")
     code, complained, _ = start(home, undisturbed.file, failpoint).end()
     assert code == -9, f"{failpoint} was not reached: {complained}"

@@ -9,7 +9,7 @@ from meterhouse.run.close import close
 from tests.truth.events import request, sample
 from tests.truth.harness import MONTHS
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("truth")]
+pytestmark = [pytest.mark.slow]
 SEPTEMBER = "2025-09-12T12:00:00Z"
 BALANCES = """
 select account, sum(debit - credit) from facts.journal_lines as lines

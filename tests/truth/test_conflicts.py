@@ -8,7 +8,7 @@ from meterhouse.run.conflicts import resolve
 from tests.truth.events import request
 from tests.truth.harness import MONTHS
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("truth")]
+pytestmark = [pytest.mark.slow]
 FIRST = request("k", "twin", "2025-09-12T12:00:00Z", 100_000)
 # The other version lies in October: both windows are in doubt.
 OTHER = request("k", "twin", "2025-10-12T12:00:00Z", 300_000)

@@ -6,9 +6,9 @@ import pytest
 
 from tests.truth import oracle
 from tests.truth.events import usage
-from tests.truth.harness import MONTHS
+from tests.truth.harness import GREAT_EXPECTATIONS, MONTHS
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("truth")]
+pytestmark = [pytest.mark.slow, GREAT_EXPECTATIONS]
 
 
 def test_documents_are_what_the_oracle_says_to_the_cent(in_one_run):

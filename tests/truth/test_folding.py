@@ -1,14 +1,16 @@
 """What was folded batch by batch is what one fold of everything gives."""
 
 import shutil
+from decimal import Decimal
 
 import pytest
 
 from meterhouse.warehouse import Warehouse
 from tests.truth.events import request
 from tests.truth.harness import MONTHS
+from tests.truth.test_quarantine import CONTRACT, NEWCOMER
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("truth")]
+pytestmark = [pytest.mark.slow]
 FOLDED = {
     "usage.daily": "select customer_id, meter_id, meter_version, zone, local_day, "
     "sum(quantity) as quantity, sum(event_count) as events from usage.daily group by all "
@@ -35,7 +37,7 @@ def test_the_incremental_fold_equals_a_rebuild(october):
     # Another meter is read from the first batch, for itself only.
     meter = october.changed("meter", "requests", description="Counted anew")
     october.record(meter)
-    october.issue(MONTHS[1])
+    assert october.issue(MONTHS[1]).failed == set()
     stepwise = folded(october)
     shutil.rmtree(october.path / "warehouse")
     october.issue(MONTHS[1])
@@ -43,3 +45,14 @@ def test_the_incremental_fold_equals_a_rebuild(october):
     for name in FOLDED:
         assert stepwise[name], name
         assert stepwise[name] == at_once[name], name
+
+
+def test_a_customer_whose_first_contract_comes_after_its_usage_is_billed(home):
+    home.record(NEWCOMER)
+    home.load([request("n", "newcomer", "2025-09-12T12:00:00Z", 500)])
+    assert home.issue(MONTHS[0]).failed == set()
+    home.record(CONTRACT)
+    done = home.issue(MONTHS[0])
+    assert done.failed == set()
+    assert done.billed == {"newcomer-main"}
+    assert set(home.sums().values()) >= {Decimal(5)}

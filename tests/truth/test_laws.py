@@ -12,7 +12,6 @@ from tests.truth.delivery import batches
 from tests.truth.events import usage
 from tests.truth.harness import MONTHS
 
-pytestmark = pytest.mark.xdist_group("truth")
 SEEDS = st.integers(0, 2**32)
 
 

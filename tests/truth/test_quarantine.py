@@ -9,7 +9,7 @@ from meterhouse.run.quarantine import refuse
 from tests.truth.events import request
 from tests.truth.harness import MONTHS
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("truth")]
+pytestmark = [pytest.mark.slow]
 SEPTEMBER = "2025-09-12T12:00:00Z"
 NEWCOMER = {
     "kind": "customer",
