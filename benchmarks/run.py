@@ -41,7 +41,8 @@ approval: automatic
 ---
 {kind: meter, id: calls, event_type: call, aggregation: count, unit: call, decimals: 0}
 ---
-{kind: meter, id: tokens, event_type: call, aggregation: sum, property: tokens, unit: token, decimals: 0}
+{kind: meter, id: tokens, event_type: call, aggregation: sum, property: tokens, unit: token,
+ decimals: 0}
 """
 CUSTOMER = """
 ---
