@@ -12,6 +12,7 @@ import dagster as dg
 from assets.metadata import table_of
 from assets.resources import BillingRun
 from meterhouse.run.checks import CHECKS
+from meterhouse.run.gate import LATEST
 
 RESULTS = ["facts", "check_results"]
 # Which table a check speaks of; a check that is not named here is shown on the results themselves.
@@ -34,16 +35,11 @@ TABLES = {
     "numbers_are_gapless": ["facts", "documents"],
     "quarantine_is_empty": ["facts", "rejected_events"],
 }
-STORED = """
+STORED = f"""
 select check_name, is_blocking, bool_and(passed) as passed,
     count(*) filter (not passed) as failures,
     list(sentence order by scope_id) as sentences, list(numbers order by scope_id) as numbers
-from (
-    from lake.facts.check_results where run_id = ?
-    qualify row_number() over (
-        partition by check_name, scope_kind, scope_id order by batch_seq desc, row_no desc
-    ) = 1
-)
+from ({LATEST.replace("facts.", "lake.facts.")})
 group by all
 """
 

@@ -8,11 +8,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
 
-from meterhouse.duck import connect, identifier
+from meterhouse.duck import connect, identifier, literal
 from meterhouse.durable import fsync
 from meterhouse.failpoints import failpoint
 from meterhouse.lake import Lake, Pin, views
@@ -78,8 +79,9 @@ class Warehouse:
         target = self.settings.published
         target.parent.mkdir(parents=True, exist_ok=True)
         with connect(self.settings, self.path) as db:
+            is_same = target.exists() and _pins_of(db) == _pins_in(db, target)
             db.execute("checkpoint")
-        if target.exists() and target.stat().st_mtime_ns >= self.path.stat().st_mtime_ns:
+        if is_same:
             return False
         temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
         shutil.copyfile(self.path, temporary)
@@ -89,6 +91,24 @@ class Warehouse:
         fsync(target.parent)
         failpoint("publish.renamed")
         return True
+
+
+PINS = "select table_name, known_at, through, run_id, rows from {}ops.pins order by table_name"
+
+
+def _pins_of(db: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+    return db.execute(PINS.format("")).fetchall()
+
+
+def _pins_in(db: duckdb.DuckDBPyConnection, published: Path) -> list[tuple[Any, ...]] | None:
+    """The pins of the published copy; None if it cannot be read, so that it is replaced."""
+    try:
+        db.execute(f"attach {literal(str(published))} as published (read_only)")
+        return db.execute(PINS.format("published.")).fetchall()
+    except duckdb.Error:
+        return None
+    finally:
+        db.execute("detach database if exists published")
 
 
 def pin_table(db: duckdb.DuckDBPyConnection, table: str, rows: int) -> None:

@@ -82,14 +82,14 @@ def _refuse_unknown(name: str, scope: str, found: list[dict[str, Any]]) -> None:
 
 def _results(app: App) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     from meterhouse.cli.reading import derived, last_run, rows_of
-    from meterhouse.run.gate import FAILED
+    from meterhouse.run.gate import FAILED, LATEST
 
     with derived(app.lake) as db:
         run = last_run(db)
         found = rows_of(
             db,
             "select check_name, scope_kind || ':' || scope_id as scope, is_blocking, passed, "
-            "numbers, sentence from facts.check_results where run_id = ? "
+            f"numbers, sentence from ({LATEST}) "
             "order by passed, is_blocking desc, check_name, scope_id",
             [run["run_id"]],
         )

@@ -19,7 +19,7 @@ KEYS = {
     "billed_determinants": "document_id, determinant_id",
     "journal_entries": "entry_id",
     "journal_lines": "entry_id, line_no",
-    "check_results": "run_id, check_name, scope_kind, scope_id",
+    "check_results": "run_id, check_name, attempt, scope_kind, scope_id",
     "manifests": "content_hash",
     "outbox": "message_id",
     "deliveries": "message_id, attempt",
