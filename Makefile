@@ -37,7 +37,7 @@ ui: $(STAMP)  ## open Dagster's pages on ./demo
 	$(VENV)/bin/meterhouse --home demo ui
 
 soak: $(STAMP)  ## run, kill and restart for a long while
-	$(PYTHON) -m pytest -q tests/soak -m soak
+	$(PYTHON) -m pytest -v tests -m soak
 
 clean:  ## remove .venv, caches and build results; ./demo stays
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis dbt_project/target dbt_project/logs

@@ -11,8 +11,8 @@ import dagster as dg
 
 from assets.metadata import table_of
 from assets.resources import BillingRun
-from meterhouse.run.checks import CHECKS
 from meterhouse.run.gate import LATEST
+from meterhouse.run.invariants import CHECKS
 
 RESULTS = ["facts", "check_results"]
 # Which table a check speaks of; a check that is not named here is shown on the results themselves.

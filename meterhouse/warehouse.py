@@ -31,6 +31,7 @@ create table if not exists ops.pins (
 create table if not exists ops.folded (
     customer_id varchar, zone varchar, meter_id varchar, meter_version bigint, folded_seq bigint
 );
+create table if not exists ops.lake (lake_id varchar);
 create table if not exists ops.fated (
     customer_id varchar, coverage_hash varchar, folded_seq bigint
 );

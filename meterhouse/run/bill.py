@@ -1,32 +1,23 @@
 """One whole run: from what has landed to issued documents, entries and published tables."""
 
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
-
-import duckdb
 
 from meterhouse.errors import UsageError
 from meterhouse.failpoints import failpoint
 from meterhouse.lake import Lake, Pin
 from meterhouse.run import steps
-from meterhouse.run.book import flatten
 from meterhouse.run.context import Run
 from meterhouse.run.ingest import Loaded, ingest
 from meterhouse.run.issuing import Issued
+from meterhouse.run.pinning import pin_run, verify_facts
 from meterhouse.run.quarantine import retry
+from meterhouse.run.scratch import scratch_run
 from meterhouse.warehouse import Warehouse
 
 Tell = Callable[[str], None]
-
-# Rows that feed money; their bytes are compared with their hashes before they are read.
-MONEY_FACTS = (
-    *("book_versions", "documents", "billed_lines", "billed_determinants"),
-    *("journal_entries", "journal_lines", "commands", "conflicts", "batches"),
-)
 
 
 @dataclass
@@ -85,33 +76,18 @@ def begin(
             f"Batch {seq} is not known: the last one is {pin.batch_seq}. Nothing was run."
         )
     why_dry = _why_dry(lake, through, seq, pin, dry_run)
-    warehouse = Warehouse(lake)
-    if why_dry:
-        warehouse = Warehouse(lake, _scratch(warehouse, seq, pin))
-    run = Run(warehouse, through, pin, seq, bool(why_dry))
-    try:
-        with warehouse.connect(pin, seq) as db:
-            start(run, db)
+    with ExitStack() as stack:
+        if why_dry:
+            # A copy saves the fold, and is right only where the run knows all that it holds.
+            knows_all = seq == pin.batch_seq
+            run = stack.enter_context(scratch_run(lake, through, seq, copy=knows_all))
+        else:
+            run = Run(Warehouse(lake), through, pin, seq, is_dry=False)
+        with run.warehouse.connect(run.pin, seq) as db:
+            verify_facts(run, db)
+            pin_run(run, db)
         failpoint("run.pinned")
         yield run, why_dry
-    finally:
-        if why_dry:
-            shutil.rmtree(warehouse.path.parent, ignore_errors=True)
-
-
-def start(run: Run, db: duckdb.DuckDBPyConnection) -> None:
-    """Verify the files that feed money and write what the run knows into ops.run."""
-    folded = db.execute("select coalesce(min(folded_seq), 0) from ops.folded").fetchone()
-    since = int(folded[0]) if folded else 0
-    damaged = run.lake.verify(db, MONEY_FACTS) + run.lake.verify(db, ["usage_events"], since)
-    if damaged:
-        raise damaged[0]
-    db.execute("delete from ops.run")
-    db.execute(
-        "insert into ops.run values (?, ?, ?, ?)",
-        [run.run_id, run.through, run.known_at, run.pin.snapshot],
-    )
-    flatten(db)
 
 
 def prepare(run: Run, result: Billed, tell: Tell = lambda _: None) -> None:
@@ -156,14 +132,3 @@ def _why_dry(lake: Lake, through: date, seq: int, pin: Pin, dry_run: bool) -> st
     if last and last[0] is not None and through < last[0]:
         return f"documents were issued through {last[0]}, later than {through}"
     return ""
-
-
-def _scratch(warehouse: Warehouse, seq: int, pin: Pin) -> Path:
-    """A copy of the warehouse where that saves work; nothing, where it knows more than asked."""
-    folder = warehouse.settings.temporary / f"scratch-{seq}-{pin.snapshot}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    scratch: Path = folder / warehouse.path.name
-    if seq == pin.batch_seq and warehouse.path.exists():
-        shutil.copyfile(warehouse.path, scratch)
-    return scratch

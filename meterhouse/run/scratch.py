@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from datetime import date
 
 from meterhouse.lake import Lake
-from meterhouse.run.book import flatten
 from meterhouse.run.context import Run
+from meterhouse.run.pinning import pin_run
 from meterhouse.warehouse import Warehouse
 
 
@@ -27,12 +27,7 @@ def scratch_run(lake: Lake, through: date, known_at: int, *, copy: bool = False)
     run = Run(warehouse, through, lake.head(), known_at, is_dry=True)
     try:
         with warehouse.connect(run.pin, known_at) as db:
-            db.execute("delete from ops.run")
-            db.execute(
-                "insert into ops.run values (?, ?, ?, ?)",
-                [run.run_id, through, known_at, run.pin.snapshot],
-            )
-            flatten(db)
+            pin_run(run, db)
         yield run
     finally:
         shutil.rmtree(folder, ignore_errors=True)

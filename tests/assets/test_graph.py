@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from meterhouse.run.checks import CHECKS
+from meterhouse.run.invariants import CHECKS
 from pipelines.definitions import defs
 
 GRAPH = defs.resolve_asset_graph()

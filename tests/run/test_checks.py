@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from meterhouse.run.checks import CHECKS
+from meterhouse.run.invariants import CHECKS
 from tests.run.planted import ELSEWHERE, EVERYTHING, FAULTS
 from tests.truth.events import request
 from tests.truth.harness import MONTHS
