@@ -59,7 +59,13 @@ def _settle(app: App, folder: Path) -> None:
 
 
 def _run(words: list[str]) -> int:
-    """Run in a group of its own, so that nothing it started survives it."""
+    """Run in a group of its own, so that nothing it started survives it.
+
+    A shell starts background jobs with Ctrl-C ignored, and a supervisor sends SIGTERM: both end
+    the group as Ctrl-C does.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     child = subprocess.Popen(words, start_new_session=True)
     try:
         return child.wait()

@@ -198,6 +198,8 @@ def _validated(expectation: Expectation, frame: pl.DataFrame) -> Any:
 def _batch_of() -> Any:
     """A definition of batches that are whole frames, in a context that leaves no files."""
     set_for_dbt({"GX_ANALYTICS_ENABLED": "false"})
+    # Its notes on its own folders belong to nobody who runs a bill.
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
