@@ -1,8 +1,8 @@
 """dbt's models and tests as assets and asset checks, run inside this process.
 
 The definitions come from dagster-dbt, the work is done by `meterhouse.run.dbt`: one parsed
-manifest, no child process. The two imports below `dagster_dbt.core` are internal to dagster-dbt,
-which is pinned exactly; tests/assets/test_dbt.py covers them.
+manifest, no child process. The import from `dagster_dbt.core` is internal to dagster-dbt,
+which is pinned exactly; tests/pipelines/test_bill_job.py covers it.
 """
 
 import hashlib

@@ -5,6 +5,7 @@ are stored like those of checks, so a failed blocking one holds back issuing. Im
 Expectations costs 6-9 s and 260 MB: that is paid only for content that was not judged before.
 """
 
+import logging
 import warnings
 from functools import cache
 from pathlib import Path

@@ -3,6 +3,7 @@
 from datetime import date
 
 import dagster as dg
+import duckdb
 import pytest
 
 from meterhouse.run.bill import bill
@@ -113,3 +114,19 @@ def test_a_step_repeated_alone_takes_up_the_run_of_the_warehouse(new_home):
     assert "stands at a run through 2023-12-01, not 2023-12-05" in str(
         other.failure_data_for_node("billing__desired_lines").error
     )
+
+
+def test_a_failed_test_of_dbt_is_a_red_check_and_ends_the_run_before_anything_is_issued(
+    new_home, documents
+):
+    lake = new_home()
+    assert run("2023-12-01").success
+    before = documents(lake)
+    with duckdb.connect(str(lake.settings.warehouse)) as db:  # A day that counts twice.
+        db.execute("insert into usage.daily select * from usage.daily limit 1")
+    result = run("2024-01-01")
+    assert not result.success
+    assert {name for key, name in failed_checks(result) if key == "usage/daily"} == {
+        "one_row_per_daily_customer_id__meter_id__meter_version__zone__local_day__dimensions__folded_seq"
+    }
+    assert documents(lake) == before
