@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,12 +149,17 @@ def _refuse_changes(db: "duckdb.DuckDBPyConnection", text: str) -> None:
         raise UsageError(f"{found.group()!r} is not for queries; nothing was run.")
 
 
+def _plain(value: Any) -> Any:
+    """A decimal without an exponent: zero with 18 places is not 0E-18."""
+    return format(value, "f") if isinstance(value, Decimal) else value
+
+
 def _write_csv(cursor: "duckdb.DuckDBPyConnection") -> None:
     """UTF-8 for machines; rows as they come, so that large results need no memory."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(column[0] for column in cursor.description or [])
     while rows := cursor.fetchmany(ROWS_AT_ONCE):
-        writer.writerows(rows)
+        writer.writerows([_plain(value) for value in row] for row in rows)
 
 
 def _show(app: App, cursor: "duckdb.DuckDBPyConnection", as_json: bool) -> None:

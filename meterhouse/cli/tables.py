@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -21,7 +22,9 @@ def console() -> Console:
 
 def clean(value: Any) -> str:
     """The text of a cell; control characters are written out."""
-    text = "" if value is None else str(value)
+    # A decimal zero with many places would be written 0E-18.
+    plain = format(value, "f") if isinstance(value, Decimal) else value
+    text = "" if plain is None else str(plain)
     return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
 
 

@@ -199,11 +199,12 @@ def _validated(expectation: Expectation, frame: pl.DataFrame) -> Any:
 def _batch_of() -> Any:
     """A definition of batches that are whole frames, in a context that leaves no files."""
     set_for_dbt({"GX_ANALYTICS_ENABLED": "false"})
-    # Its notes on its own folders belong to nobody who runs a bill.
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
+    # Its notes on its own folders belong to nobody who runs a bill; importing it sets its levels.
+    for name in [n for n in logging.root.manager.loggerDict if n.startswith("great_expectations")]:
+        logging.getLogger(name).setLevel(logging.WARNING)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     asset = context.data_sources.add_pandas("frames").add_dataframe_asset("frame")

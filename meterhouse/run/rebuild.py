@@ -111,8 +111,11 @@ def _rebuild_group(
             except (MeterhouseError, duckdb.Error) as error:
                 compared = [_unreadable(number, error, one) for number in group["number"]]
             for result in compared:
-                if result.number not in found or found[result.number].is_identical:
-                    found[result.number] = result
+                before = found.get(result.number)
+                if before is None or not result.is_identical:
+                    found[result.number] = before if before and not before.is_identical else result
+                elif before.is_identical:
+                    found[result.number] = replace(result, note=f"{before.note} and {result.note}")
     return list(found.values())
 
 
