@@ -12,3 +12,8 @@ def pytest_addoption(parser):
         help="ids of the cases that are known not to be built; default "
         "tests/conformance/not_built.txt with the committed vectors, none with others",
     )
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="write tests/golden anew; read the difference before you commit it",
+    )

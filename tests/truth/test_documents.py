@@ -1,6 +1,7 @@
 """What is issued is what the book and the usage say, however the usage arrived."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from tests.truth import oracle
 from tests.truth.events import usage
 from tests.truth.harness import GREAT_EXPECTATIONS, MONTHS
 
+GOLDEN = Path(__file__).parents[1] / "golden" / "test_book.ndjson"
 pytestmark = [pytest.mark.slow, GREAT_EXPECTATIONS]
 
 
@@ -16,6 +18,16 @@ def test_documents_are_what_the_oracle_says_to_the_cent(in_one_run):
     wanted = oracle.documents(in_one_run.book, usage(), MONTHS[-1])
     assert len(wanted) == 28
     assert got == wanted
+
+
+def test_documents_are_the_golden_ones(in_one_run, pytestconfig):
+    """Whole documents, so that a change of any published value is seen and listed."""
+    documents, _ = in_one_run.contents()
+    text = "".join(f"{document}\n" for document in documents)
+    if pytestconfig.getoption("--update-golden"):
+        GOLDEN.parent.mkdir(exist_ok=True)
+        GOLDEN.write_text(text)
+    assert text == GOLDEN.read_text()
 
 
 def test_billed_month_by_month_gives_the_documents_of_one_run(october, in_one_run):
