@@ -201,13 +201,6 @@ class Settings:
         return timedelta(hours=self.file.future_tolerance_hours)
 
 
-def environment_for_dbt(settings: Settings, target: Path) -> None:
-    """Tell dbt where it may write: its own folder may be read-only in an installed package."""
-    os.environ["DBT_TARGET_PATH"] = str(target)
-    os.environ["DBT_LOG_PATH"] = str(target / "logs")
-    os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
-
-
 def set_for_dbt(values: dict[str, str]) -> None:
     """Set the variables that the dbt profile reads (paths and the pinned snapshot)."""
     os.environ.update(values)

@@ -182,4 +182,5 @@ def _show(app: App, cursor: "duckdb.DuckDBPyConnection", as_json: bool) -> None:
 
 
 def _is_number(kind: str) -> bool:
+    """Whether a column is aligned to the right; a query of the user's own may yield a double."""
     return any(word in kind for word in ("INT", "DECIMAL", "DOUBLE", "NUMBER"))

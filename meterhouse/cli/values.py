@@ -4,7 +4,6 @@ import json
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 
@@ -48,9 +47,3 @@ def grouped(text: str) -> str:
     if not whole.lstrip("-").isdigit():
         return text
     return f"{int(whole):,}{point}{fraction}" if whole != "-0" else text
-
-
-def shown_path(path: Path) -> str:
-    """A path relative to the working folder where that is shorter."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

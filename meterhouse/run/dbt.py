@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 # dbt keeps global state: never two invocations at once.
 _lock = threading.Lock()
-RESULTS = {"LogModelResult", "LogTestResult"}
 # What the profile reads while parsing: constant, or every run would parse the project again.
 NEUTRAL = {
     # dbt writes the file's stem into every node, so all warehouses are called warehouse.duckdb.

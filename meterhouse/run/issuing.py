@@ -219,13 +219,13 @@ def _refuse_stale(db: duckdb.DuckDBPyConnection, run_id: str, known_at: int) -> 
 def _resolve(db: duckdb.DuckDBPyConnection, draft_ids: Sequence[str]) -> pl.DataFrame:
     """The drafts named by id or by an unambiguous beginning of one (8 digits or more)."""
     drafts = db.sql("from billing.drafts").pl()
-    faults, chosen = [], []
-    for given in draft_ids:
-        found = [
-            d for d in drafts["draft_id"] if d == given or (len(given) >= 8 and d.startswith(given))
-        ]
+    known = set(drafts["draft_id"].to_list())
+    chosen, faults = known.intersection(draft_ids), []
+    # Whole ids, of which there may be a hundred thousand, are looked up; beginnings are searched.
+    for given in sorted(set(draft_ids) - known):
+        found = [one for one in known if len(given) >= 8 and one.startswith(given)]
         if len(found) == 1:
-            chosen.append(found[0])
+            chosen.add(found[0])
         else:
             word = "no draft" if not found else f"{len(found)} drafts"
             faults.append(f"{given!r} names {word} of the last run.")
@@ -235,7 +235,7 @@ def _resolve(db: duckdb.DuckDBPyConnection, draft_ids: Sequence[str]) -> pl.Data
                 [*faults, "Nothing was changed. `meterhouse invoices list` shows the drafts."]
             )
         )
-    return drafts.filter(pl.col("draft_id").is_in(chosen))
+    return drafts.filter(pl.col("draft_id").is_in(list(chosen)))
 
 
 def undecided(drafts: pl.DataFrame) -> dict[str, str]:
