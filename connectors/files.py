@@ -1,28 +1,17 @@
-"""Usage in files of a local folder: CSV, NDJSON and Parquet, the text formats also gzipped."""
+"""Usage in files of a local folder: CSV, NDJSON (both also gzipped), Parquet and XLSX."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pyarrow as pa
 
-from connectors.columnar import read_parquet
-from connectors.delimited import CsvDialect, read_csv
-from connectors.limits import Limits
-from connectors.ndjson import read_ndjson
+from connectors.formats import Reading
 from connectors.origin import FileRejected, FileUnavailable, Origin, listing
 from connectors.protocols import SourceFile
 from connectors.unpacking import content_of, identity
 from meterhouse.errors import SourceRejected, SourceUnavailable, UsageError
-
-SUFFIXES = {
-    ".csv": "csv",
-    ".ndjson": "ndjson",
-    ".jsonl": "ndjson",
-    ".parquet": "parquet",
-}
-FORMATS = ("csv", "ndjson", "parquet")
 
 
 class FilesSource:
@@ -34,15 +23,8 @@ class FilesSource:
         folder: Path,
         *,
         pattern: str = "*",
-        format: str | None = None,
-        limits: Limits = Limits(),  # noqa: B008 (frozen)
-        csv: CsvDialect = CsvDialect(),  # noqa: B008 (frozen)
+        reading: Reading = Reading(),  # noqa: B008 (frozen)
     ) -> None:
-        if format is not None and format not in FORMATS:
-            raise UsageError(
-                f"Source {name!r} cannot have format {format!r}; "
-                f"choose one of {', '.join(FORMATS)}."
-            )
         if "/" in pattern or pattern in ("", ".", ".."):
             raise UsageError(
                 f"Source {name!r} cannot have pattern {pattern!r}; give a file name with * or ?, "
@@ -51,11 +33,9 @@ class FilesSource:
         self.name = name
         self._folder = folder
         self._pattern = pattern
-        self._format = format
-        self._limits = limits
-        self._csv = csv
+        self._reading = reading.checked(name)
 
-    def pending(self) -> Iterator[SourceFile]:
+    def pending(self, committed: Sequence[str] = ()) -> Iterator[SourceFile]:
         """Every good file, hashed; the files that are not are refused together at the end."""
         rejected: list[str] = []
         unavailable: list[str] = []
@@ -77,13 +57,7 @@ class FilesSource:
         if "/" in file.name or file.path != self._folder / file.name or _is_skipped(file.name):
             raise origin.rejected("is not a file of the folder of this source; list it again")
         identity(origin, file.path)
-        match self._format_of(origin):
-            case "csv":
-                yield from read_csv(origin, file, self._limits, self._csv)
-            case "ndjson":
-                yield from read_ndjson(origin, file, self._limits)
-            case _:
-                yield from read_parquet(origin, file, self._limits)
+        yield from self._reading.records(origin, file)
 
     def _names(self) -> list[str]:
         try:
@@ -101,22 +75,8 @@ class FilesSource:
             raise origin.rejected("has unprintable characters in its name; rename it")
         path = self._folder / name
         identity(origin, path)
-        self._format_of(origin)
-        return SourceFile(name, path, *content_of(origin, path, self._limits))
-
-    def _format_of(self, origin: Origin) -> str:
-        name = origin.file.lower()
-        bare = name.removesuffix(".gz")
-        if bare.endswith(".gz"):
-            raise origin.rejected("is packed with gzip twice; unpack it once")
-        format = self._format or SUFFIXES.get(Path(bare).suffix)
-        if format is None:
-            raise origin.rejected(
-                f"has no known suffix; name it {', '.join(SUFFIXES)} or set the format"
-            )
-        if format == "parquet" and bare != name:
-            raise origin.rejected("is gzipped Parquet; unpack it, Parquet is packed inside")
-        return format
+        self._reading.format_of(origin)
+        return SourceFile(name, path, *content_of(origin, path, self._reading.limits))
 
 
 def _is_skipped(name: str) -> bool:

@@ -183,6 +183,7 @@ class Lake:
             with connect(self.settings) as db:
                 self._attach(db)
                 if _has_counters(db):
+                    _add_missing(db)
                     return False
                 _create_tables(db)
         return True
@@ -356,6 +357,24 @@ def _create_tables(db: duckdb.DuckDBPyConnection) -> None:
             f"schema => '{schema}', table_name => '{table}')"
         )
     db.execute("insert into lake.control.counters values ('batch_seq', 0)")
+
+
+def _add_missing(db: duckdb.DuckDBPyConnection) -> None:
+    """Tables and columns that a lake of an earlier release lacks; old rows have nulls there."""
+    found: dict[str, set[str]] = {}
+    for table, column in db.execute(
+        "select table_name, column_name from duckdb_columns() "
+        "where database_name = 'lake' and schema_name = 'facts'"
+    ).fetchall():
+        found.setdefault(table, set()).add(column)
+    for table, columns in FACTS.items():
+        wanted = {**columns, **TAIL}
+        if table not in found:
+            listed = ", ".join(f"{name} {kind}" for name, kind in wanted.items())
+            db.execute(f"create table lake.facts.{table} ({listed})")
+            continue
+        for name in [name for name in wanted if name not in found[table]]:
+            db.execute(f"alter table lake.facts.{table} add column {name} {wanted[name]}")
 
 
 def head_of(db: duckdb.DuckDBPyConnection) -> Pin:

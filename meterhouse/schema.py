@@ -9,12 +9,15 @@ AMOUNT = "decimal(38, 18)"
 QUANTITY = "decimal(38, 12)"
 
 FACTS: dict[str, dict[str, str]] = {
-    # One row per load of a file, release, refusal or resolution.
+    # One row per load of a file (kind file, or repeat where all of it was known), release,
+    # refusal or resolution.
     "batches": {
         "source": "varchar",
         "kind": "varchar",
         "name": "varchar",
         "content_sha256": "varchar",
+        # How far the source is read with this batch, in the words of its connector.
+        "cursor": "varchar",
         "received": "bigint",
         "released": "bigint",
         "accepted": "bigint",
@@ -23,6 +26,15 @@ FACTS: dict[str, dict[str, str]] = {
         "quarantined": "bigint",
         "refused": "bigint",
         "received_at": "timestamptz",
+    },
+    # One row per day that a source made a statement about, whenever it says something new.
+    "source_statements": {
+        "source": "varchar",
+        "event_day": "date",
+        "events": "bigint",
+        "property": "varchar",
+        "total": QUANTITY,
+        "stated_at": "timestamptz",
     },
     # One row per accepted event, or restated version of one (then `replaces_*` name the old).
     "usage_events": {

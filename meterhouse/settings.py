@@ -1,7 +1,7 @@
 """The settings of one home folder, and the only place that reads the environment.
 
-A home holds `meterhouse.yaml` (this file's models), `book/`, `landing/`, `lake/`, `warehouse/`
-and `published/`. Unknown keys are refused with the nearest valid name.
+A home holds `meterhouse.yaml` (the models here and in source_settings.py), `book/`, `landing/`,
+`lake/`, `warehouse/` and `published/`. Unknown keys are refused with the nearest valid name.
 """
 
 import difflib
@@ -10,92 +10,29 @@ import os
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from meterhouse.errors import UsageError
+from meterhouse.source_settings import Source, Strict
 
 FILE = "meterhouse.yaml"
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FieldFrom(_Model):
-    """Where one field of an event comes from: a column (or JSON key path) or one fixed value."""
-
-    column: str | None = None
-    value: str | None = None
-    zone: Literal["UTC"] | None = Field(
-        default=None, description="Zone of times that carry no offset; only UTC so far."
-    )
-
-    @model_validator(mode="after")
-    def one_origin(self) -> Self:
-        """Refuse a field with no origin or with two."""
-        if (self.column is None) == (self.value is None):
-            raise ValueError("give exactly one of `column` and `value`")
-        return self
-
-
-class Mapping(_Model):
-    """How a record becomes an event; the defaults read CloudEvents."""
-
-    type: FieldFrom = FieldFrom(column="type")
-    subject: FieldFrom = FieldFrom(column="subject")
-    time: FieldFrom = FieldFrom(column="time")
-    data: dict[str, str] | None = Field(
-        default=None,
-        description="Property name to column. Absent: the `data` object of NDJSON, else every "
-        "column that no other field uses.",
-    )
-
-
-class Identity(_Model):
-    """Which columns name an event, or `row`: the whole row and its ordinal among equal rows."""
-
-    columns: tuple[str, ...] | None = None
-    row: bool = False
-
-
-class Source(_Model):
-    """One logical source of usage; its key in `sources` is the `source` of its events."""
-
-    connector: Literal["files"] = "files"
-    folder: str | None = Field(default=None, description="Default: landing/<source>.")
-    pattern: str = "*"
-    format: Literal["csv", "ndjson", "parquet"] | None = None
-    delimiter: str = ","
-    id: Identity = Identity(columns=("id",))
-    on_conflict: Literal["block", "supersede"] = "block"
-    map: Mapping = Mapping()
-
-    @field_validator("id", mode="before")
-    @classmethod
-    def short_forms(cls, value: Any) -> Any:
-        """`id: row` and `id: some_column` are short for the long forms."""
-        if value == "row":
-            return {"row": True}
-        if isinstance(value, str):
-            return {"columns": [value]}
-        return value
-
-
-class Limits(_Model):
+class Limits(Strict):
     """Bounds against files that would eat the machine."""
 
     max_bytes_unpacked: int = Field(default=16 * 1024**3, description="Bytes after unpacking.")
     max_ratio: int = Field(default=100, description="Unpacked bytes per packed byte.")
 
 
-class HomeFile(_Model):
+class HomeFile(Strict):
     """The content of `meterhouse.yaml`."""
 
-    sources: dict[str, Source] = {}
+    sources: dict[str, Source] = Field(default={})
     limits: Limits = Limits()
     future_tolerance_hours: int = Field(default=24, ge=0)
     memory_limit: str = "2GB"
@@ -183,6 +120,21 @@ class Settings:
             )
         return folder
 
+    def spool(self, source: str) -> Path:
+        """Folder for what a connector has fetched and nobody has loaded yet; derived."""
+        self.source(source)
+        return self.home / "spool" / source
+
+    def secret(self, variable: str) -> str:
+        """The value of an environment variable that a source names."""
+        value = os.environ.get(variable)
+        if not value:
+            raise UsageError(
+                f"The environment variable {variable} is not set, and {FILE} names it as a secret. "
+                "Set it and run the command again; nothing was changed."
+            )
+        return value
+
     def source(self, name: str) -> Source:
         """The settings of a source; an unknown name lists the valid ones."""
         if name not in self.file.sources:
@@ -223,7 +175,7 @@ def _sentence(fault: Any) -> str:
     where = ".".join(str(part) for part in fault["loc"])
     if fault["type"] != "extra_forbidden":
         return f"{where}: {fault['msg']}"
-    known = {name for model in _Model.__subclasses__() for name in model.model_fields}
+    known = {name for model in Strict.__subclasses__() for name in model.model_fields}
     near = difflib.get_close_matches(str(fault["loc"][-1]), sorted(known), n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"{where}: unknown key{hint}"

@@ -9,7 +9,7 @@ from datetime import date
 import duckdb
 
 from meterhouse.dedupe import KEY, KeyIndex
-from meterhouse.settings import Source
+from meterhouse.source_settings import Source
 
 
 def classify(

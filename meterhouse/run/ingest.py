@@ -5,15 +5,12 @@ is passed over. Overlapping content is caught event by event.
 """
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import duckdb
 
-from connectors.delimited import CsvDialect
-from connectors.files import FilesSource
-from connectors.limits import Limits
 from connectors.protocols import SourceFile, UsageSource
 from meterhouse.dedupe import KeyIndex
 from meterhouse.duck import identifier
@@ -23,6 +20,7 @@ from meterhouse.lake import Commit, Lake, head_of, views
 from meterhouse.run.book import flatten
 from meterhouse.run.classification import classify
 from meterhouse.run.mapping import load_raw, map_raw
+from meterhouse.run.sources import open_source
 from meterhouse.run.validation import check
 from meterhouse.schema import property_columns
 
@@ -48,26 +46,6 @@ class Loaded:
     def as_dict(self) -> dict[str, str | int | None]:
         """The fields by name, for JSON."""
         return asdict(self)
-
-
-def open_source(lake: Lake, name: str) -> UsageSource:
-    """The connector of a source, reading from its landing folder."""
-    settings = lake.settings
-    source = settings.source(name)
-    folder = settings.landing(name)
-    folder.mkdir(parents=True, exist_ok=True)
-    limits = Limits(
-        max_bytes_unpacked=settings.file.limits.max_bytes_unpacked,
-        max_ratio=settings.file.limits.max_ratio,
-    )
-    return FilesSource(
-        name,
-        folder,
-        pattern=source.pattern,
-        format=source.format,
-        limits=limits,
-        csv=CsvDialect(delimiter=source.delimiter),
-    )
 
 
 def land(lake: Lake, name: str, files: list[Path]) -> None:
@@ -100,7 +78,7 @@ def ingest(
     names = sources or sorted(lake.settings.file.sources)
     loaded: list[Loaded] = []
     for name in names:
-        for result in _load_source(lake, name, open_source(lake, name)):
+        for result in _load_source(lake, name, open_source(lake.settings, name)):
             loaded.append(result)
             if tell is not None:
                 tell(result)
@@ -108,11 +86,10 @@ def ingest(
 
 
 def _load_source(lake: Lake, name: str, source: UsageSource) -> Iterator[Loaded]:
-    known = _loaded_before(lake, name)
-    for file in source.pending():
+    known, cursors = _loaded_before(lake, name)
+    for file in source.pending(cursors):
         if file.content_sha256 in known:
-            note = f"already loaded as batch {known[file.content_sha256]}"
-            yield Loaded(name, file.name, None, note=note)
+            yield _passed_over(lake, name, file, known[file.content_sha256], cursors)
             continue
         with lake.session() as db:
             earlier = db.execute(
@@ -120,83 +97,107 @@ def _load_source(lake: Lake, name: str, source: UsageSource) -> Iterator[Loaded]
                 [name, file.content_sha256],
             ).fetchone()
             if earlier is not None:
-                note = f"already loaded as batch {earlier[0]}"
-                yield Loaded(name, file.name, None, note=note)
+                yield _passed_over(lake, name, file, int(earlier[0]), cursors)
                 continue
-            yield _load_file(lake, db, name, source, file)
+            yield _load_file(lake, db, name, source, file, cursors)
 
 
-def _loaded_before(lake: Lake, name: str) -> dict[str, int]:
-    """Content hash to batch of the files of a source, so that old files cost no session each."""
+def _loaded_before(lake: Lake, name: str) -> tuple[dict[str, int], list[str]]:
+    """Content hash to batch of the files of a source, so that old files cost no session each; and
+    its cursors, oldest first."""
     with lake.session() as db:
         rows = db.execute(
-            "select content_sha256, batch_seq from lake.facts.batches "
-            "where source = ? and content_sha256 is not null",
+            "select content_sha256, batch_seq, cursor from lake.facts.batches "
+            "where source = ? order by batch_seq",
             [name],
         ).fetchall()
-    return dict(rows)
+    known = {digest: seq for digest, seq, _ in rows if digest is not None}
+    return known, [cursor for _, _, cursor in rows if cursor is not None]
+
+
+def _passed_over(
+    lake: Lake, name: str, file: SourceFile, batch_seq: int, cursors: list[str]
+) -> Loaded:
+    """A delivery whose content is known; only a cursor that is new is committed."""
+    note = f"already loaded as batch {batch_seq}"
+    if file.cursor is None or file.cursor in cursors:
+        return Loaded(name, file.name, None, note=note)
+    with lake.session() as db:
+        return Loaded(name, file.name, _commit_empty(lake, db, name, file, "repeat"), note=note)
 
 
 def _load_file(
-    lake: Lake, db: duckdb.DuckDBPyConnection, name: str, source: UsageSource, file: SourceFile
+    lake: Lake,
+    db: duckdb.DuckDBPyConnection,
+    name: str,
+    source: UsageSource,
+    file: SourceFile,
+    cursors: list[str],
 ) -> Loaded:
     settings = lake.settings
     received = load_raw(db, source.read(file))
     if received == 0:
         db.execute("drop table raw")
-        return _commit_empty(lake, db, name, file)
+        note = "the file holds no records"
+        return Loaded(name, file.name, _commit_empty(lake, db, name, file, "file"), note=note)
     map_raw(db, name, settings.source(name))
     db.execute("drop table raw")
     failpoint("ingest.staged")
-    return commit_mapped(lake, db, name, "file", file.name, file.content_sha256)
+    return commit_mapped(lake, db, name, file, cursors)
 
 
-def _commit_empty(lake: Lake, db: duckdb.DuckDBPyConnection, name: str, file: SourceFile) -> Loaded:
+def _commit_empty(
+    lake: Lake, db: duckdb.DuckDBPyConnection, name: str, file: SourceFile, kind: str
+) -> int:
     def write(commit: Commit) -> int:
-        _append_batch(commit, lake, name, "file", file.name, file.content_sha256, {})
+        _append_batch(commit, lake, name, kind, file, {})
         return commit.batch_seq
 
-    return Loaded(name, file.name, lake.commit(db, write), note="the file holds no records")
+    return lake.commit(db, write)
 
 
 def commit_mapped(
     lake: Lake,
     db: duckdb.DuckDBPyConnection,
     source: str,
-    kind: str,
-    name: str,
-    content_sha256: str | None,
+    file: SourceFile | None,
+    cursors: Sequence[str] = (),
 ) -> Loaded:
-    """Check, classify and commit table `mapped`; kind is file or release."""
+    """Check, classify and commit table `mapped`: records of a file, or without one a release.
+
+    A delivery that brings nothing new, neither event nor cursor, commits nothing.
+    """
     settings = lake.settings
+    name = "quarantine" if file is None else file.name
     with lake.write_lock.held():
         views(db, None)
         flatten(db)
         now = settings.now()
         check(db, now, now + settings.future_tolerance)
-        if kind == "release":
+        if file is None:
             db.execute("delete from checked where reason is not null")
         head = head_of(db).batch_seq
         classify(db, source, settings.source(source), KeyIndex.of(lake, db), head)
         failpoint("ingest.classified")
         counts = _counts(db)
-        if kind == "release" and not counts:
+        if file is None and not counts:
             return Loaded(source, name, None)
+        if file is not None and file.cursor in cursors and set(counts) == {"duplicate"}:
+            return Loaded(source, name, None, note="nothing new")
 
         def write(commit: Commit) -> int:
-            _append_outcomes(commit, kind)
-            _append_batch(commit, lake, source, kind, name, content_sha256, counts)
+            _append_outcomes(commit, is_release=file is None)
+            _append_batch(commit, lake, source, "release" if file is None else "file", file, counts)
             return commit.batch_seq
 
         batch_seq = lake.commit(db, write)
     total = sum(counts.values())
-    is_file = kind == "file"
     return Loaded(
         source,
         name,
         batch_seq,
-        received=total if is_file else 0,
-        released=0 if is_file else total,
+        received=0 if file is None else total,
+        released=total if file is None else 0,
         accepted=counts.get("accepted", 0),
         duplicate=counts.get("duplicate", 0),
         conflict=counts.get("conflict", 0),
@@ -213,10 +214,10 @@ def _counts(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return counts
 
 
-def _append_outcomes(commit: Commit, kind: str) -> None:
+def _append_outcomes(commit: Commit, *, is_release: bool) -> None:
     """Write the classified rows: events, quarantined records and conflicts."""
     append_accepted(commit)
-    if kind == "file":
+    if not is_release:
         commit.append(
             "rejected_events",
             "select *, 'quarantined' as status from classified where outcome = 'quarantined' "
@@ -271,25 +272,26 @@ def _append_batch(
     lake: Lake,
     source: str,
     kind: str,
-    name: str,
-    content_sha256: str | None,
+    file: SourceFile | None,
     counts: dict[str, int],
 ) -> None:
     total = sum(counts.values())
     values = [
         source,
         kind,
-        name,
-        content_sha256,
-        total if kind == "file" else 0,
-        0 if kind == "file" else total,
+        "quarantine" if file is None else file.name,
+        # The content of a repeat is that of an earlier batch, which stays the one that is known.
+        None if file is None or kind == "repeat" else file.content_sha256,
+        None if file is None else file.cursor,
+        0 if file is None else total,
+        total if file is None else 0,
         *(counts.get(outcome, 0) for outcome in OUTCOMES),
         lake.settings.now(),
     ]
     commit.append(
         "batches",
-        "select ? as source, ? as kind, ? as name, ? as content_sha256, ? as received, "
-        "? as released, ? as accepted, ? as duplicate, ? as conflict, ? as quarantined, "
-        "0 as refused, ?::timestamptz as received_at",
+        "select ? as source, ? as kind, ? as name, ? as content_sha256, ?::varchar as cursor, "
+        "? as received, ? as released, ? as accepted, ? as duplicate, ? as conflict, "
+        "? as quarantined, 0 as refused, ?::timestamptz as received_at",
         values,
     )

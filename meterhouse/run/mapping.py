@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from meterhouse.duck import identifier, literal
 from meterhouse.errors import SourceRejected
-from meterhouse.settings import FieldFrom, Source
+from meterhouse.source_settings import FieldFrom, Source
 
 SEPARATOR = "chr(31)"
 

@@ -29,7 +29,7 @@ def retry(lake: Lake) -> list[Loaded]:
         for (source,) in sources:
             if source in lake.settings.file.sources:
                 _stage(db, source)
-                result = commit_mapped(lake, db, source, "release", "quarantine", None)
+                result = commit_mapped(lake, db, source, None)
                 if result.batch_seq is not None:
                     results.append(result)
     return results

@@ -19,6 +19,7 @@ import pytest
 
 from connectors.delimited import CsvDialect
 from connectors.files import FilesSource
+from connectors.formats import Reading
 from connectors.limits import Limits
 from connectors.protocols import SourceFile
 from meterhouse.errors import SourceRejected, SourceUnavailable, UsageError
@@ -55,7 +56,7 @@ def _json_line(row: dict[str, str]) -> str:
 
 
 def only(folder: Path, **settings: Any) -> pa.Table | None:
-    source = FilesSource("test", folder, **settings)
+    source = FilesSource("test", folder, reading=Reading(**settings))
     [file] = source.pending()
     return records(source, file)
 
@@ -374,7 +375,7 @@ def test_links_pipes_and_unknown_suffixes_are_refused_together_after_the_good(
     (tmp_path / "z.csv").write_bytes(b"a\n1\n")
     (tmp_path / "link.csv").symlink_to(tmp_path / "z.csv")
     os.mkfifo(tmp_path / "pipe.csv")
-    (tmp_path / "a.xlsx").write_bytes(b"")
+    (tmp_path / "a.pdf").write_bytes(b"")
     listed: list[str] = []
     with pytest.raises(SourceRejected) as caught:
         listed.extend(file.name for file in FilesSource("test", tmp_path).pending())
@@ -382,7 +383,7 @@ def test_links_pipes_and_unknown_suffixes_are_refused_together_after_the_good(
     message = str(caught.value)
     assert "'link.csv' is a symbolic link" in message
     assert "'pipe.csv' is not a regular file" in message
-    assert "'a.xlsx' has no known suffix" in message
+    assert "'a.pdf' has no known suffix" in message
 
 
 @pytest.mark.parametrize("name", ["../secret.csv", "/secret.csv", ".hidden.csv"])
@@ -427,7 +428,7 @@ def test_a_missing_folder_is_unavailable_and_bad_settings_are_said(tmp_path: Pat
     with pytest.raises(SourceUnavailable, match="cannot be listed"):
         list(FilesSource("test", tmp_path / "none").pending())
     with pytest.raises(UsageError, match="choose one of csv, ndjson, parquet"):
-        FilesSource("test", tmp_path, format="xml")
+        FilesSource("test", tmp_path, reading=Reading(format="xml"))
     with pytest.raises(UsageError, match="pattern"):
         FilesSource("test", tmp_path, pattern="../*")
 
