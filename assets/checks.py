@@ -24,6 +24,7 @@ TABLES = {
     "usage_is_conserved": ["usage", "daily"],
     "determinants_hold_all_days": ["usage", "determinants"],
     "conflicts_are_resolved": ["facts", "conflicts"],
+    "sources_are_complete": ["facts", "source_statements"],
     "quantities_are_not_negative": ["usage", "determinants"],
     "usage_has_a_contract": ["usage", "fates"],
     "contracts_are_rated": ["billing", "desired_lines"],

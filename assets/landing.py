@@ -18,6 +18,7 @@ TABLES = {
     "batches": "One row per load of a file, release from quarantine or refusal.",
     "usage_events": "One row per accepted event, or restated version of one.",
     "rejected_events": "One row per step of an event kept out with a reason.",
+    "source_statements": "One row per day of which a source stated something new.",
     "conflicts": "One row per step of an event that came twice with different values.",
 }
 LANDED = dg.AssetSpec(

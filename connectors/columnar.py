@@ -1,4 +1,4 @@
-"""Parquet as text: every column in one plain spelling."""
+"""Parquet: columns of exact types as they are, all others in one plain spelling."""
 
 import hashlib
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from connectors.limits import Limits
 from connectors.origin import Origin, listing
 from connectors.protocols import SourceFile
-from connectors.spelling import spell, why_not
+from connectors.spelling import exact, spell, why_not
 from connectors.unpacking import identity, open_regular, unpacked
 
 BATCH_ROWS = 16_384
@@ -91,6 +91,7 @@ def _column_faults(schema: pa.Schema) -> list[str]:
 
 def _spelled(origin: Origin, name: str, column: pa.Array) -> pa.Array:
     try:
-        return spell(column)
+        typed = exact(column)
+        return spell(column) if typed is None else typed
     except pa.ArrowException as error:
         raise origin.rejected(f"column {name!r} has no text form ({error})") from error

@@ -20,6 +20,9 @@ class Limits:
     max_columns: int = 2_000
     max_row_group_bytes: int = 512 * MIB
     max_json_depth: int = 64
+    # A workbook is read whole, and room is made for every cell between its first and its last.
+    max_workbook_bytes: int = 1024 * MIB
+    max_workbook_cells: int = 20_000_000
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -29,8 +29,10 @@ class UsageSource(Protocol):
     """A place usage comes from: it lists deliveries and reads each as records of text.
 
     Every batch has `source_row` (int64, the 1-based number of the record in the file); all other
-    columns are nullable strings that keep the text of the source. Memory is bounded. The records
-    count only when `read` has come to its end: a fault found later refuses the whole file.
+    columns are nullable strings that keep the text of the source, or, from typed formats, of a type
+    that is exact (whole numbers, decimal128, booleans, timestamps of microseconds, zoned in UTC).
+    Memory is bounded. The records count only when `read` has come to its end: a fault found later
+    refuses the whole file.
     Errors: SourceRejected is final and lists all faults it can, by file and line;
     SourceUnavailable may be retried.
     """

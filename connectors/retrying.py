@@ -7,6 +7,9 @@ import stamina
 
 from meterhouse.errors import SourceUnavailable
 
+# Its own hooks print to standard output when structlog is installed, into the JSON of a command.
+stamina.instrumentation.set_on_retry_hooks([])
+
 T = TypeVar("T")
 
 

@@ -19,6 +19,19 @@ def why_not(kind: pa.DataType) -> str | None:
     return None
 
 
+def exact(column: pa.Array) -> pa.Array | None:
+    """A column whose type needs no text to stay exact (whole numbers, decimals, booleans, instants
+    of microseconds, in UTC where zoned); None for all others."""
+    kind = column.type
+    if types.is_integer(kind) or types.is_boolean(kind):
+        return column
+    if types.is_decimal128(kind) and kind.scale >= 0:
+        return column
+    if types.is_timestamp(kind) and kind.unit != "ns":
+        return column.cast(pa.timestamp("us", None if kind.tz is None else "UTC"))
+    return None
+
+
 def spell(column: pa.Array) -> pa.Array:
     """A column as nullable strings; see the README for the spelling of each type."""
     if isinstance(column, pa.ExtensionArray):

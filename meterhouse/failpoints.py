@@ -35,6 +35,10 @@ NAMES = (
     "run.marts",
     "publish.copied",
     "publish.renamed",
+    "export.written",
+    "export.verified",
+    "export.moved",
+    "export.swapped",
 )
 
 _passes: Counter[str] = Counter()

@@ -32,6 +32,8 @@ T = TypeVar("T")
 # cannot be a file of its own list.
 INLINED = ("control.counters", "facts.files")
 INLINE_ROWS = 1_000_000
+# Columns that rows may bring along: they sort as customer_id and event_type do, and cost less.
+RANKS = ("customer_rank", "type_rank")
 TEMPORARY = ".tmp-"
 ATTEMPTS = 5
 
@@ -62,11 +64,23 @@ class Commit:
         self.db.execute(
             f"create or replace temp table {staged} as select * from ({select})", parameters
         )
-        rows = self._numbered(table, staged)
-        if rows:
-            for partition in self._partitions(table, staged):
-                self._write(table, staged, partition)
+        if "row_no" not in self._given(staged):
+            self.db.execute(
+                f"create or replace temp table {staged} as "
+                f"select *, row_number() over () as row_no from {staged}"
+            )
+        rows = self.append_relation(table, staged)
         self.db.execute(f"drop table {staged}")
+        return rows
+
+    def append_relation(self, table: str, relation: str) -> int:
+        """Append the rows of a temp table or view that has `row_no`; returns their number."""
+        rows = 0
+        wanted, order = self._wanted(table, relation), self._order(table, relation)
+        for day, count in self._partitions(table, relation):
+            where = "" if day is None else f"where event_day = date {literal(day)}"
+            self._write(table, day, f"select {wanted} from {relation} {where} order by {order}")
+            rows += count
         self.written[table] = self.written.get(table, 0) + rows
         return rows
 
@@ -94,30 +108,47 @@ class Commit:
                 f"alter table lake.facts.usage_events add column {identifier(name)} {column_type}"
             )
 
-    def _numbered(self, table: str, staged: str) -> int:
-        given = {row[0] for row in self.db.execute(f"describe {staged}").fetchall()}
-        if "row_no" not in given:
-            self.db.execute(
-                f"create or replace temp table {staged} as "
-                f"select *, row_number() over () as row_no from {staged}"
-            )
-        rows = self.db.execute(f"select count(*) from {staged}").fetchone()
-        return int(rows[0]) if rows else 0
+    def _given(self, relation: str) -> set[str]:
+        return {row[0] for row in self.db.execute(f"describe {relation}").fetchall()}
 
-    def _partitions(self, table: str, staged: str) -> list[str | None]:
+    def _partitions(self, table: str, relation: str) -> list[tuple[str | None, int]]:
+        """Each day that has rows, or None for a table without days, with the number of rows."""
         if table != "usage_events":
-            return [None]
-        days = self.db.execute(f"select distinct event_day from {staged} order by 1").fetchall()
-        return [day.isoformat() for (day,) in days]
+            counted = self.db.execute(f"select count(*) from {relation}").fetchone()
+            return [(None, int(counted[0]))] if counted and counted[0] else []
+        days = self.db.execute(
+            f"select event_day, count(*) from {relation} group by event_day order by event_day"
+        ).fetchall()
+        return [(day.isoformat(), int(count)) for day, count in days]
 
-    def _write(self, table: str, staged: str, day: str | None) -> None:
+    def _wanted(self, table: str, relation: str) -> str:
+        """The columns of the table, each cast to its type, as a SELECT list over the relation."""
+        given = self._given(relation)
+        wanted = []
+        for name, column_type in self.lake.columns(self.db, table).items():
+            if name == "batch_seq":
+                source = str(int(self.batch_seq))
+            elif name == "row_hash" and name not in given:
+                source = f"sha256(to_json({relation})::varchar)"
+            else:
+                source = identifier(name) if name in given else "null"
+            wanted.append(f"cast({source} as {column_type}) as {identifier(name)}")
+        return ", ".join(wanted)
+
+    def _order(self, table: str, relation: str) -> str:
+        if table != "usage_events":
+            return "row_no"
+        by = RANKS if set(RANKS) <= self._given(relation) else ("customer_id", "event_type")
+        return ", ".join([*by, "occurred_at", "row_no"])
+
+    def _write(self, table: str, day: str | None, select: str) -> None:
         folder = self.lake.settings.data / "facts" / table
         if day is not None:
             folder = folder / f"event_day={day}"
         make_folder(folder, self.lake.settings.data)
         number = self.written.get(table, 0)
         temporary = folder / f"{TEMPORARY}{self.batch_seq:010d}-{number}-{uuid.uuid4().hex[:8]}"
-        rows = self._copy(table, staged, day, temporary)
+        rows = self._copy(select, temporary)
         failpoint("commit.write")
         fsync(temporary)
         failpoint("commit.fsync")
@@ -130,23 +161,10 @@ class Commit:
         self._register(table, final, digest, rows)
         failpoint("commit.register")
 
-    def _copy(self, table: str, staged: str, day: str | None, target: Path) -> int:
-        columns = self.lake.columns(self.db, table)
-        given = {row[0] for row in self.db.execute(f"describe {staged}").fetchall()}
-        wanted = []
-        for name, column_type in columns.items():
-            if name == "batch_seq":
-                source = str(int(self.batch_seq))
-            elif name == "row_hash" and name not in given:
-                source = f"sha256(to_json({staged})::varchar)"
-            else:
-                source = identifier(name) if name in given else "null"
-            wanted.append(f"cast({source} as {column_type}) as {identifier(name)}")
-        where = "" if day is None else f"where event_day = date {literal(day)}"
-        order = "row_no" if day is None else "customer_id, event_type, occurred_at, row_no"
-        select = f"select {', '.join(wanted)} from {staged} {where} order by {order}"
+    def _copy(self, select: str, target: Path) -> int:
         copied = self.db.execute(
-            f"copy ({select}) to {literal(str(target))} (format parquet, compression zstd)"
+            f"copy ({select}) to {literal(str(target))} "
+            "(format parquet, compression zstd, compression_level 1)"
         ).fetchone()
         return int(copied[0]) if copied else 0
 

@@ -5,6 +5,7 @@ that holds one.
 """
 
 from typing import Any, Literal, Self
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -66,6 +67,19 @@ class S3Place(Strict):
     timeout_seconds: int = Field(default=30, ge=1)
     attempts: int = Field(default=5, ge=1)
 
+    @field_validator("endpoint")
+    @classmethod
+    def endpoint_is_an_address(cls, value: str | None) -> str | None:
+        """Refuse an address that names no host or carries a secret."""
+        return _checked_address(value)
+
+    @model_validator(mode="after")
+    def credentials_are_whole(self) -> Self:
+        """Refuse half of a pair, with which boto3 would look for other credentials."""
+        if (self.access_key_variable is None) != (self.secret_key_variable is None):
+            raise ValueError("give both of `access_key_variable` and `secret_key_variable`")
+        return self
+
 
 class SqlPlace(Strict):
     """A query in a database, read from its cursor on."""
@@ -81,26 +95,100 @@ class SqlPlace(Strict):
     attempts: int = Field(default=5, ge=1)
 
 
+def address_fault(url: str) -> str | None:
+    """What is wrong with the address of an API, as the end of a sentence; None if nothing is."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 (raises where the port is no number)
+    except ValueError:
+        return "cannot be read as a URL"
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return "must begin with http:// or https:// and name a host"
+    if "@" in parts.netloc:
+        return "must not carry a user or a secret; name them in `auth`"
+    if "#" in url:
+        return "must not have a part after #; servers never see it"
+    if not url.isascii() or not url.isprintable() or " " in url:
+        return "must have no blanks and no letters outside ASCII; write them as %XX"
+    return None
+
+
+def _checked_address(url: str | None) -> str | None:
+    fault = None if url is None else address_fault(url)
+    if fault is not None:
+        raise ValueError(f"a URL {fault}")
+    return url
+
+
 class HttpAuth(Strict):
     """How a call proves who makes it."""
 
     kind: Literal["none", "bearer", "key", "basic"] = "none"
     secret_variable: str | None = None
     user: str | None = Field(default=None, description="For basic.")
-    header: str = Field(default="X-API-Key", description="For key.")
+    header: str = Field(
+        default="X-API-Key", pattern=r"^[A-Za-z0-9_-]+$", description="Header that takes a key."
+    )
+
+    @model_validator(mode="after")
+    def complete(self) -> Self:
+        """Refuse a kind without its secret or user, and a secret that no kind sends."""
+        if (self.kind == "none") != (self.secret_variable is None):
+            raise ValueError("every kind but none needs `secret_variable`, and none takes none")
+        if (self.kind == "basic") != (self.user is not None):
+            raise ValueError("kind basic needs `user`, and no other kind takes one")
+        if self.user is not None and (":" in self.user or not self.user.isprintable()):
+            raise ValueError("`user` cannot hold a colon or an unprintable character")
+        return self
 
 
 class HttpPages(Strict):
     """How the next page is asked for."""
 
     kind: Literal["none", "page", "offset", "cursor", "link"] = "none"
-    parameter: str | None = Field(default=None, description="Query parameter that is advanced.")
-    size_parameter: str | None = None
-    size: int = Field(default=1000, ge=1)
-    first: int = Field(default=1, ge=0, description="Number of the first page.")
-    next: str | None = Field(
-        default=None, description="Key path of the next cursor or link in the answer."
+    parameter: str | None = Field(
+        default=None, description="Query parameter that is advanced: for page, offset, cursor."
     )
+    size_parameter: str | None = None
+    size: int = Field(default=1000, ge=1, description="Sent as `size_parameter`, if one is given.")
+    first: int = Field(default=1, ge=0, description="Number of the first page; for page.")
+    next: str | None = Field(
+        default=None,
+        description="Key path of the next cursor or link in the answer; a link without one is "
+        "taken from the Link header.",
+    )
+    empty_is_last: bool = Field(
+        default=False,
+        description="Cursor and link: an empty page is the end though it names a next one.",
+    )
+    total: str | None = Field(
+        default=None,
+        description="Key path of the count of all records: it must be what was read.",
+    )
+
+    @model_validator(mode="after")
+    def fields_fit_kind(self) -> Self:
+        """Refuse a kind without what it needs, and fields it would not use."""
+        needs = {
+            "none": set(),
+            "page": {"parameter"},
+            "offset": {"parameter"},
+            "cursor": {"parameter", "next"},
+            "link": set(),
+        }[self.kind]
+        takes = {
+            "none": set(),
+            "page": {"first"},
+            "offset": set(),
+            "cursor": {"empty_is_last"},
+            "link": {"next", "empty_is_last"},
+        }[self.kind]
+        if missing := {name for name in needs if getattr(self, name) is None}:
+            raise ValueError(f"pages of kind {self.kind} need {', '.join(sorted(missing))}")
+        own = {"parameter", "next", "first", "empty_is_last"}
+        if wrong := (self.model_fields_set & own) - needs - takes:
+            raise ValueError(f"pages of kind {self.kind} take no {', '.join(sorted(wrong))}")
+        return self
 
 
 class HttpPlace(Strict):
@@ -114,12 +202,34 @@ class HttpPlace(Strict):
     since_parameter: str | None = Field(
         default=None, description="Query parameter that takes the cursor of the last pull."
     )
-    cursor: str | None = Field(default=None, description="Key of a record that only rises.")
-    overlap_seconds: int = Field(default=0, ge=0)
+    cursor: str | None = Field(
+        default=None,
+        description="Key path in a record of an instant with its offset, or a number, that only "
+        "rises.",
+    )
+    overlap_seconds: int = Field(
+        default=0, ge=0, description="Asked again so far behind the cursor: records that came late."
+    )
     timeout_seconds: int = Field(default=30, ge=1)
     attempts: int = Field(default=5, ge=1)
     max_pages: int = Field(default=100_000, ge=1)
-    max_page_bytes: int = Field(default=64 * 1024**2, ge=1)
+    max_page_bytes: int = Field(default=64 * 1024**2, ge=1, description="Unpacked, per answer.")
+
+    _url = field_validator("url")(_checked_address)
+
+    @model_validator(mode="after")
+    def fields_fit(self) -> Self:
+        """Refuse half a cursor, keys of an answer that is a bare list, and a parameter twice."""
+        if (self.since_parameter is None) != (self.cursor is None):
+            raise ValueError("give `since_parameter` and `cursor` together or neither")
+        if self.items == "" and (self.pages.next or self.pages.total):
+            raise ValueError("an answer that is the list itself has no key for `next` or `total`")
+        named = [name for name, _ in parse_qsl(urlsplit(self.url).query, keep_blank_values=True)]
+        own = (self.since_parameter, self.pages.parameter, self.pages.size_parameter)
+        named += [*self.parameters, *(name for name in own if name is not None)]
+        if twice := {name for name in named if named.count(name) > 1}:
+            raise ValueError(f"query parameters are given twice: {', '.join(sorted(twice))}")
+        return self
 
 
 class Completeness(Strict):
@@ -138,7 +248,13 @@ class Completeness(Strict):
     query: str | None = Field(
         default=None, description="SQL: gives day, count and sum; absent: made from the query."
     )
-    url: str | None = Field(default=None, description="HTTP: lists day, count and sum.")
+    url: str | None = Field(
+        default=None,
+        description="HTTP: lists objects with day, events (or count) and total (or sum); asked "
+        "with parameters from and to. It must be of the server that has the records.",
+    )
+
+    _url = field_validator("url")(_checked_address)
 
 
 class Source(Strict):

@@ -35,6 +35,13 @@ create table if not exists ops.lake (lake_id varchar);
 create table if not exists ops.fated (
     customer_id varchar, coverage_hash varchar, folded_seq bigint
 );
+create table if not exists ops.stated_days (
+    source varchar, event_day date, events bigint, property varchar, total decimal(38, 12),
+    counted_to bigint
+);
+create table if not exists ops.held_days (
+    source varchar, event_day date, event_type varchar, events bigint, total decimal(38, 12)
+);
 """
 
 

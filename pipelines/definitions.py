@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets import billing, book, closing, documents, landing, marts, usage
+from assets import billing, book, closing, documents, exports, landing, marts, usage
 from assets.checks import stored_checks
 from meterhouse.installation import check
 from pipelines import jobs, schedules, sensors
@@ -25,10 +25,11 @@ defs = dg.Definitions(
         marts.marts,
         marts.published,
         closing.commands,
+        exports.period,
     ],
     asset_checks=[stored_checks],
-    jobs=[jobs.ingest, jobs.bill, jobs.close],
-    schedules=[schedules.bill_daily],
+    jobs=[jobs.ingest, jobs.bill, jobs.close, jobs.export],
+    schedules=[schedules.bill_daily, schedules.export_monthly],
     sensors=[sensors.landing],
     resources=RESOURCES,
     # One process and one run lock for all steps of a run.

@@ -1,8 +1,10 @@
-"""When jobs start by themselves; both are off until somebody turns them on."""
+"""When jobs start by themselves; all are off until somebody turns them on."""
+
+from datetime import timedelta
 
 import dagster as dg
 
-from pipelines.jobs import bill
+from pipelines.jobs import bill, export
 
 
 @dg.schedule(
@@ -15,3 +17,16 @@ def bill_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Bill through today: the partition is the UTC date of the tick."""
     day = context.scheduled_execution_time.date().isoformat()
     return dg.RunRequest(run_key=f"bill-{day}", partition_key=day)
+
+
+@dg.schedule(
+    job=export,
+    # The month is over in every zone, and there was a day to issue its last invoices and close it.
+    cron_schedule="0 6 2 * *",
+    execution_timezone="UTC",
+)
+def export_monthly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Export the month before the tick's."""
+    last = context.scheduled_execution_time.date().replace(day=1) - timedelta(days=1)
+    month = last.replace(day=1).isoformat()
+    return dg.RunRequest(run_key=f"export-{month}", partition_key=month)

@@ -25,6 +25,7 @@ CORE_SUBJECTS = (
     "ledger",
     "pricing",
     "receivables",
+    "rendering",
 )
 # Modules of meterhouse/ that may wait for seconds or speak to an engine; all others are core.
 EDGES = {"dedupe", "duck", "failpoints", "lake", "locks", "settings", "warehouse"}

@@ -13,6 +13,7 @@ from meterhouse.catalog.fields import (
     Decimals,
     Fraction,
     Id,
+    Locale,
     NonNegative,
     PropertyName,
     Strict,
@@ -53,6 +54,15 @@ def _filter_value(value: Any) -> Any:
 FilterValue = Annotated[bool | str, BeforeValidator(_filter_value)]
 
 
+def _inside(text: str) -> str:
+    if ".." in text.split("/"):
+        raise ValueError("must lie below the book's folder: `..` is not allowed")
+    return text
+
+
+Email = Annotated[Text, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
+
+
 class Address(Strict):
     """A postal address, as printed on an invoice."""
 
@@ -84,6 +94,26 @@ class Bank(Strict):
     )
 
 
+class Branding(Strict):
+    """How the documents of an entity look; nothing of it is part of what a document says."""
+
+    logo: (
+        Annotated[
+            str,
+            Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,199}\.(svg|png)$"),
+            AfterValidator(_inside),
+        ]
+        | None
+    ) = Field(None, description="SVG or PNG below the book's folder: 'images/logo.svg'.")
+    accent: Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")] | None = Field(
+        None, description="Colour of titles and rules: '#0B5FFF'."
+    )
+    footer: Text | None = Field(None, description="Text at the foot of every page.")
+    email: Email | None = Field(None, description="Where customers ask about an invoice.")
+    website: Text | None = Field(None, description="Website, as printed.")
+    phone: Text | None = Field(None, description="Telephone number, as printed.")
+
+
 class Entity(Strict):
     """A business entity of the seller, which issues invoices and keeps a ledger."""
 
@@ -100,6 +130,10 @@ class Entity(Strict):
         description="Form of a document number, from {entity}, {year} and {number}.",
     )
     bank: Bank | None = Field(None, description="Where customers pay to.")
+    branding: Branding | None = Field(None, description="How its documents look.")
+    locale: Locale | None = Field(
+        None, description="Language and formats of its documents: 'de-DE'; absent: 'en-US'."
+    )
 
 
 class PaymentTerms(Strict):
@@ -225,8 +259,10 @@ class Customer(Strict):
         (), strict=False, description="Other subjects of its events, with dates."
     )
     address: Address | None = Field(None, description="Billing address.")
-    email: Annotated[Text, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = Field(
-        None, description="Where invoices are sent."
+    email: Email | None = Field(None, description="Where invoices are sent.")
+    tax_ids: tuple[TaxId, ...] = Field((), strict=False, description="Tax numbers of the buyer.")
+    locale: Locale | None = Field(
+        None, description="Language and formats of its documents; absent: those of the entity."
     )
     tax: Tax | None = Field(
         None, description="Tax decision; absent: not decided yet, which blocks issuing."

@@ -130,6 +130,17 @@ def _known_zone(text: str) -> str:
     return text
 
 
+def _known_locale(text: str) -> str:
+    # Imported here: most books name no locale, and babel takes a tenth of a second to import.
+    from babel import Locale, UnknownLocaleError
+
+    try:
+        Locale.parse(text, sep="-")
+    except (UnknownLocaleError, ValueError):
+        raise ValueError("is no language tag of BCP 47 that is known, such as `de-DE`") from None
+    return text
+
+
 def _known_currency(text: str) -> str:
     if text not in PLACES:
         raise ValueError("is no currency code of ISO 4217, such as `USD`")
@@ -162,5 +173,10 @@ Currency = Annotated[
     str,
     AfterValidator(_known_currency),
     WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"}),
+]
+Locale = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?$"),
+    AfterValidator(_known_locale),
 ]
 Decimals = Annotated[int, Field(ge=0, le=DECIMAL_PLACES)]

@@ -7,12 +7,19 @@ import click
 
 from meterhouse.cli.app import App, Command, pass_app
 from meterhouse.cli.options import DAY
+from meterhouse.cli.progress import rate
 
 if TYPE_CHECKING:
     from meterhouse.run.bill import Billed
     from meterhouse.run.issuing import Issued
 
 CHECKS_FAILED = 3
+LOADING = "Loading files that landed"
+LEFT_BY_RUN = (
+    "Files that were loaded and documents that were issued stay; tables that were being made are "
+    "made again by the next run."
+)
+LEFT_BY_CLOSE = "The period is closed only if the entries were committed, all of them at once."
 Held = list[dict[str, Any]]
 
 
@@ -27,11 +34,15 @@ def run(context: click.Context, through: date, known_at: int | None, dry_run: bo
     Safe to repeat after any interruption. Ends with 3 if a blocking check failed or a draft was
     held back by more than a missing approval, after everything else was done.
     """
-    from meterhouse.run.bill import bill
-
     app = context.find_object(App) or App()
-    result = bill(app.lake, through, known_at=known_at, dry_run=dry_run, tell=app.progress)
-    held = held_of(app, result.issued)
+    with app.working("Opening the home", LEFT_BY_RUN) as work:
+        from meterhouse.run.bill import bill
+
+        result = bill(app.lake, through, known_at=known_at, dry_run=dry_run, tell=work.stage)
+        received = sum(one.received for one in result.loaded)
+        if received and LOADING in work.took:
+            work.message(f"Loaded {rate(received, work.took[LOADING])}")
+        held = held_of(app, result.issued)
     app.show(_payload(result, held), lambda console: _render(console, result, held))
     for sentence in result.warnings:
         app.tell(f"Warning: {sentence}")
@@ -118,16 +129,44 @@ def print_issued(console: Any, numbers: tuple[str, ...], held: Held, limit: int 
 @click.command(cls=Command, short_help="Close the books before a day.")
 @click.option("--until", "cut_off", type=DAY, required=True, help="First day that stays open.")
 @click.option("--entity", metavar="ID", help="Only this entity.  [default: all]")
+@click.option("--dry-run", is_flag=True, help="Show what would be posted and close nothing.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @pass_app
-def close(app: App, cut_off: date, entity: str | None) -> None:
-    """Close the books before a day; what comes later is posted into the open period."""
-    from meterhouse.run.close import close as close_period
+def close(app: App, cut_off: date, entity: str | None, dry_run: bool, yes: bool) -> None:
+    """Close the books before a day; what comes later is posted into the open period.
 
-    result = close_period(app.lake, cut_off, entity)
-    app.show(result, lambda console: _render_close(console, result))
+    A closed day stays closed, so it asks first, with the entries it would post.
+    """
+    if not (dry_run or yes):
+        planned = _closed(app, cut_off, entity, dry_run=True)
+        if planned["entities"]:
+            app.ask(_would_close(planned), yes=False, question="Close the books?")
+    result = _closed(app, cut_off, entity, dry_run=dry_run)
+    app.show({**result, "is_dry": dry_run}, lambda console: _render_close(console, result, dry_run))
 
 
-def _render_close(console: Any, result: dict[str, Any]) -> None:
+def _closed(app: App, cut_off: date, entity: str | None, *, dry_run: bool) -> dict[str, Any]:
+    what = "Computing the close" if dry_run else "Closing the books"
+    with app.working(f"{what} before {cut_off}", LEFT_BY_CLOSE):
+        from meterhouse.run.close import close as close_period
+
+        return close_period(app.lake, cut_off, entity, dry_run=dry_run)
+
+
+def _would_close(planned: dict[str, Any]) -> str:
+    from meterhouse.cli.values import grouped, money_text
+
+    posted = ", ".join(
+        f"{p['entries']:,} {p['event']} of {grouped(money_text(p['debit'], p['currency']))} "
+        f"{p['currency']}"
+        for p in planned["posted"]
+    )
+    names = ", ".join(planned["entities"])
+    until = planned["cut_off"]
+    return f"{names} would be closed before {until} for good, posting {posted or 'nothing'}"
+
+
+def _render_close(console: Any, result: dict[str, Any], dry_run: bool) -> None:
     from meterhouse.cli.tables import table
     from meterhouse.cli.values import grouped, money_text
 
@@ -135,7 +174,11 @@ def _render_close(console: Any, result: dict[str, Any]) -> None:
         console.print(f"Nothing was closed: {result['note']}.")
         return
     closed = ", ".join(result["entities"])
-    console.print(f"Closed {closed} before {result['cut_off']}, as batch {result['batch_seq']}.")
+    if dry_run:
+        console.print(f"Dry run, nothing was closed. {closed} before {result['cut_off']} would be.")
+    else:
+        batch = result["batch_seq"]
+        console.print(f"Closed {closed} before {result['cut_off']}, as batch {batch}.")
     rows = [
         (p["event"], p["entries"], grouped(money_text(p["debit"], p["currency"])), p["currency"])
         for p in result["posted"]

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from meterhouse.cli.app import App, Command, is_interactive, pass_app
-from meterhouse.errors import Rejected, UsageError
+from meterhouse.cli.values import counted
+from meterhouse.errors import UsageError
 
 if TYPE_CHECKING:
     from meterhouse.catalog.plan import Change
+
+LEFT = "The documents are recorded only if all of them are, in one commit."
 
 
 @click.command(cls=Command)
@@ -18,10 +21,7 @@ if TYPE_CHECKING:
 @pass_app
 def plan(app: App, with_same: bool) -> None:
     """Show what `apply` would record; changes nothing."""
-    from meterhouse.run.applying import plan_book
-
-    refuse_empty(app.settings.book)
-    changes = plan_book(app.lake)
+    changes = _planned(app)
     _show(app, changes, with_same, batch_seq=None)
     app.tell("`meterhouse apply` records this." if _to_record(changes) else "Nothing to record.")
 
@@ -32,18 +32,21 @@ def plan(app: App, with_same: bool) -> None:
 @pass_app
 def apply(app: App, yes: bool, dry_run: bool) -> None:
     """Record new and changed documents of `book/` as versions, in one commit."""
-    from meterhouse.run.applying import apply_book, plan_book
-
-    refuse_empty(app.settings.book)
-    changes = plan_book(app.lake)
+    changes = _planned(app)
     planned = _to_record(changes)
     if dry_run or not planned:
         _show(app, changes, False, batch_seq=None)
         app.tell("Nothing was recorded." if planned else "Nothing to record.")
         return
-    if not yes:
-        _ask(app, changes, len(planned))
-    done, batch_seq = apply_book(app.lake)
+    if not yes and is_interactive() and not app.as_json:
+        _show(app, changes, False, batch_seq=None)
+    app.ask(
+        f"{counted(len(planned), 'document')} would be recorded", yes=yes, question="Record them?"
+    )
+    with app.working(f"Recording {counted(len(planned), 'document')}", LEFT):
+        from meterhouse.run.applying import apply_book
+
+        done, batch_seq = apply_book(app.lake)
     if [c.content_sha256 for c in _to_record(done)] != [c.content_sha256 for c in planned]:
         app.tell("The folder changed meanwhile; this was recorded:")
     if yes or app.as_json:
@@ -60,15 +63,12 @@ def refuse_empty(folder: Path) -> None:
         )
 
 
-def _ask(app: App, changes: "list[Change]", count: int) -> None:
-    if app.as_json or not is_interactive():
-        raise UsageError(
-            f"{count} documents would be recorded, and nobody can be asked here; nothing was "
-            "changed. Give --yes to record them, or --dry-run to see them."
-        )
-    _show(app, changes, False, batch_seq=None)
-    if not click.confirm(f"Record {count} documents?", err=True):
-        raise Rejected("Nothing was recorded.")
+def _planned(app: App) -> "list[Change]":
+    refuse_empty(app.settings.book)
+    with app.working("Reading the book", "Nothing was recorded."):
+        from meterhouse.run.applying import plan_book
+
+        return plan_book(app.lake)
 
 
 def _to_record(changes: "list[Change]") -> "list[Change]":

@@ -1,14 +1,14 @@
 """The checks of the last run, and waivers of failed ones."""
 
-import difflib
 from datetime import date
 from typing import Any
 
 import click
 
 from meterhouse.cli.app import App, Group, pass_app
-from meterhouse.cli.options import DAY
+from meterhouse.cli.options import CHECK, DAY
 from meterhouse.errors import Rejected, UsageError
+from meterhouse.nearest import did_you_mean, known_names
 
 
 @click.group(cls=Group)
@@ -37,7 +37,7 @@ def list_checks(app: App, only_failed: bool) -> None:
 
 
 @checks.command()
-@click.argument("name", metavar="CHECK")
+@click.argument("name", metavar="CHECK", type=CHECK)
 @click.option("--scope", required=True, metavar="KIND:ID", help="As `checks list` shows it.")
 @click.option("--until", type=DAY, required=True, help="Holds for runs through earlier days.")
 @click.option("--reason", required=True, help="Why; stays on record.")
@@ -75,9 +75,13 @@ def _refuse_unknown(name: str, scope: str, found: list[dict[str, Any]]) -> None:
     if any(row["check_name"] == name and row["scope"] == scope for row in failed):
         return
     known = [f"{row['check_name']} --scope {row['scope']}" for row in failed]
-    near = difflib.get_close_matches(f"{name} --scope {scope}", known, n=1, cutoff=0)
-    hint = f"; did you mean {near[0]}?" if near else "; no check failed in the last run."
-    raise UsageError(f"{name} did not fail for {scope}, so nothing was waived{hint}")
+    hint = did_you_mean(f"{name} --scope {scope}", known).replace("'", "")
+    others = (
+        f"Failed checks: {known_names(known)}." if known else "No check failed in the last run."
+    )
+    raise UsageError(
+        f"{name} did not fail for {scope}, so nothing was waived{hint or '.'} {others}"
+    )
 
 
 def _results(app: App) -> tuple[dict[str, Any], list[dict[str, Any]]]:

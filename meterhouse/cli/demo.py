@@ -19,13 +19,14 @@ MARK = ".meterhouse-demo"
 @pass_app
 def demo(app: App, fresh: bool, customers: int) -> None:
     """Make a home with an example company and bill three months of its usage."""
-    from meterhouse.cli.demo_report import payload, render
-    from meterhouse.demo.tour import tour
-
     home = app.folder()
     if fresh:
         _clear(home)
-    found = tour(home, app.progress, customers=customers, mark=MARK)
+    with app.working("Making the example company", "Begin again with --fresh.") as work:
+        from meterhouse.cli.demo_report import payload, render
+        from meterhouse.demo.tour import tour
+
+        found = tour(home, work.stage, customers=customers, mark=MARK)
     app.show(payload(found), lambda console: render(found, console))
 
 

@@ -6,7 +6,6 @@ import shutil
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
@@ -34,7 +33,7 @@ class Finding(NamedTuple):
 
 
 @click.command(cls=Command)
-@click.option("--verify", is_flag=True, help="Compare every file of the lake with its SHA-256.")
+@click.option("--verify", is_flag=True, help="Look at everything that `verify` looks at, too.")
 @click.option("--sweep", is_flag=True, help="Delete what killed commits left behind.")
 @click.pass_context
 def doctor(context: click.Context, verify: bool, sweep: bool) -> None:
@@ -205,12 +204,11 @@ def _swept(lake: "Lake") -> Finding:
 
 
 def _verified(lake: "Lake") -> Iterator[Finding]:
-    from meterhouse.schema import FACTS
+    from meterhouse.run.verifying import verify
 
-    with lake.session() as db:
-        damaged = lake.verify(db, list(FACTS))
-        row = db.execute("select count(*), sum(rows) from lake.facts.files").fetchone()
-    for fault in damaged:
-        yield Finding(f"file {Path(fault.path).name}", "fail", str(fault), "Restore it.", True)
-    if not damaged and row is not None:
-        yield Finding("files", "ok", f"{row[0]:,} files hold the bytes that were registered")
+    for look in verify(lake):
+        for fault in look.faults:
+            status: Literal["warn", "fail"] = "fail" if fault.is_damage else "warn"
+            yield Finding(look.name, status, fault.sentence, fault.remedy, fault.is_damage)
+        if not look.faults:
+            yield Finding(look.name, "ok", look.seen)

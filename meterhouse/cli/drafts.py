@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from meterhouse.cli.reading import has_drafts, last_run, rows_of
 from meterhouse.cli.values import money_text
 from meterhouse.errors import UsageError
+from meterhouse.nearest import did_you_mean
 
 if TYPE_CHECKING:
     import duckdb
@@ -112,7 +113,19 @@ def find(db: "duckdb.DuckDBPyConnection", name: str) -> dict[str, Any]:
         )
     if len(found) != 1:
         what = f"{len(found)} documents" if found else "no issued document and no draft"
+        hint = "" if found else did_you_mean(name, _near(db, name))
         raise UsageError(
-            f"{name!r} names {what}; `meterhouse invoices list` shows numbers and draft ids."
+            f"{name!r} names {what}{hint or '.'} "
+            "`meterhouse invoices list` shows numbers and draft ids."
         )
     return found[0]
+
+
+def _near(db: "duckdb.DuckDBPyConnection", name: str) -> list[str]:
+    """The numbers most like a name; there may be a hundred thousand."""
+    rows = rows_of(
+        db,
+        "select number from facts.documents order by levenshtein(number, ?), number limit 20",
+        [name],
+    )
+    return [row["number"] for row in rows]

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from meterhouse.cli.app import App, Command, pass_app
+from meterhouse.cli.names import refuse_unknown_numbers
+from meterhouse.cli.options import NUMBER
+from meterhouse.cli.values import counted
 from meterhouse.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +20,7 @@ Level = Literal["determinants", "events", "both"]
 
 
 @click.command(cls=Command, short_help="Show where each line comes from.")
-@click.argument("number", metavar="NUMBER")
+@click.argument("number", metavar="NUMBER", type=NUMBER)
 @click.option("--line", type=int, metavar="N", help="Only this line.")
 @click.option("--events", "with_events", is_flag=True, help="Down to the single events.")
 @click.option("--limit", default=100, show_default=True, help="Events to show per line.")
@@ -27,6 +30,7 @@ def explain(app: App, number: str, line: int | None, with_events: bool, limit: i
     from meterhouse.run.explain import events
     from meterhouse.run.explain import explain as explain_document
 
+    refuse_unknown_numbers(app, [number], "Nothing was explained.")
     found = explain_document(app.lake, number, line)
     if with_events:
         for one in found["lines"]:
@@ -41,7 +45,7 @@ def explain(app: App, number: str, line: int | None, with_events: bool, limit: i
 
 
 @click.command(cls=Command, short_help="Make documents again and compare.")
-@click.argument("numbers", nargs=-1, metavar="NUMBER...")
+@click.argument("numbers", nargs=-1, metavar="NUMBER...", type=NUMBER)
 @click.option("--all", "is_all", is_flag=True, help="Every issued document.")
 @click.option(
     "--from",
@@ -57,12 +61,17 @@ def rebuild(context: click.Context, numbers: tuple[str, ...], is_all: bool, leve
 
     Ends with 6 if one is different.
     """
-    from meterhouse.run.rebuild import rebuild as rebuild_documents
-
     app = context.find_object(App) or App()
     if bool(numbers) == is_all:
         raise UsageError("Name the documents to rebuild, or give --all. Nothing was compared.")
-    results = rebuild_documents(app.lake, None if is_all else numbers, level)
+    what = "every document" if is_all else counted(len(numbers), "document")
+    with app.working(f"Rebuilding {what}", "Nothing was changed.") as work:
+        from meterhouse.run.rebuild import rebuild as rebuild_documents
+
+        if numbers:
+            refuse_unknown_numbers(app, numbers, "Nothing was compared.")
+        results = rebuild_documents(app.lake, None if is_all else numbers, level)
+        work.rows("Rebuilt and compared", len(results), "documents")
     different = [one for one in results if not one.is_identical]
     payload = {"compared": len(results), "different": len(different), "documents": results}
 

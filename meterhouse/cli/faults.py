@@ -11,10 +11,15 @@ from typing import NamedTuple
 
 import click
 
+from meterhouse.cli.progress import Stopped
 from meterhouse.errors import MeterhouseError
+from meterhouse.nearest import did_you_mean
 
 BUG, STOPPED = 70, 130
 RETRY = 5
+INDEX = "errors.md"
+# Errors of the surroundings go by a heading of the index, our own by their class.
+CALL, ENGINE, MEMORY, SYSTEM, FAULT = "call", "engine", "memory", "system", "bug"
 
 
 class Fault(NamedTuple):
@@ -23,22 +28,24 @@ class Fault(NamedTuple):
     type: str
     exit_code: int
     message: str
+    # The heading of the error index that explains it.
+    anchor: str = FAULT
+
+    @property
+    def docs(self) -> str:
+        """Where the error is explained: errors.md#busy."""
+        return f"{INDEX}#{self.anchor}"
 
 
 def fault_of(error: BaseException) -> Fault:
     """The sentence and the exit code of any exception."""
     name = type(error).__name__
     if isinstance(error, MeterhouseError):
-        return Fault(name, error.exit_code, str(error))
-    if isinstance(error, click.Abort | KeyboardInterrupt):
-        return Fault(
-            "Stopped",
-            STOPPED,
-            "Stopped. What was committed stays and nothing is half done; "
-            "run the command again to go on.",
-        )
+        return Fault(name, error.exit_code, str(error), name.lower())
+    if isinstance(error, Stopped | click.Abort | KeyboardInterrupt):
+        return _stopped(error)
     if isinstance(error, click.ClickException):
-        return Fault(name, 2, _usage(error))
+        return Fault(name, 2, _usage(error), CALL)
     if type(error).__module__.removeprefix("_") == "duckdb":
         return _engine(name, error)
     if isinstance(error, OSError):
@@ -46,21 +53,50 @@ def fault_of(error: BaseException) -> Fault:
     return _bug(name, error)
 
 
+def _stopped(error: BaseException) -> Fault:
+    left = str(error) if isinstance(error, Stopped) else "Stopped."
+    return Fault(
+        "Stopped",
+        STOPPED,
+        f"{left} What was committed stays and nothing is half done; "
+        "run the command again to go on.",
+        "stopped",
+    )
+
+
 def print_fault(fault: Fault, *, as_json: bool) -> None:
     """The sentence on stderr, or an object on stdout for who asked for JSON."""
     if as_json:
         from meterhouse.cli.values import json_text
 
-        click.echo(json_text({"meterhouse": 1, "error": fault._asdict()}))
+        told = {"type": fault.type, "exit_code": fault.exit_code, "message": fault.message}
+        click.echo(json_text({"meterhouse": 1, "error": {**told, "docs": fault.docs}}))
     else:
         click.echo(_wrapped(fault.message), err=True)
+        click.echo(f"docs: {fault.docs}", err=True)
 
 
 def _usage(error: click.ClickException) -> str:
-    message = error.format_message()
     context = getattr(error, "ctx", None)
+    message = _wrong_name(error, context) if context is not None else None
     hint = f" Try `{context.command_path} --help`." if context is not None else ""
-    return message + hint
+    return (message or error.format_message()) + hint
+
+
+def _wrong_name(error: click.ClickException, context: click.Context) -> str | None:
+    """An unknown command or option with the nearest one, by the helper that all names share."""
+    command = context.command
+    if isinstance(error, click.NoSuchOption):
+        known = [name for param in command.get_params(context) for name in param.opts]
+        return f"No such option {error.option_name!r}{_hint(error.option_name, known)}"
+    if isinstance(error, click.exceptions.NoSuchCommand) and isinstance(command, click.Group):
+        known = command.list_commands(context)
+        return f"No such command {error.command_name!r}{_hint(error.command_name, known)}"
+    return None
+
+
+def _hint(name: str, known: list[str]) -> str:
+    return did_you_mean(name, known) or "."
 
 
 def _engine(name: str, error: BaseException) -> Fault:
@@ -71,6 +107,7 @@ def _engine(name: str, error: BaseException) -> Fault:
             RETRY,
             "Another program holds one of the home's database files, so nothing was done. "
             f"Close it (a DuckDB shell?) and run the command again. DuckDB said: {text}",
+            ENGINE,
         )
     if name == "OutOfMemoryException":
         return Fault(
@@ -78,6 +115,7 @@ def _engine(name: str, error: BaseException) -> Fault:
             1,
             "The memory limit was reached; the step was undone. Raise `memory_limit` in "
             f"meterhouse.yaml or free disk for `tmp/`, then run again. DuckDB said: {text}",
+            MEMORY,
         )
     return _bug(name, error)
 
@@ -89,6 +127,7 @@ def _system(name: str, error: OSError) -> Fault:
         1,
         f"The system refused: {error.strerror or error}{where}. What was committed before stays, "
         "the rest was undone. Free space or correct the permission, then run the command again.",
+        SYSTEM,
     )
 
 

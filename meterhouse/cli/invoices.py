@@ -1,4 +1,4 @@
-"""Invoices and credit notes: list, show, approve, issue."""
+"""Invoices and credit notes: list, show, approve, issue; documents.py writes them as files."""
 
 import json
 from datetime import date
@@ -6,9 +6,11 @@ from typing import Any
 
 import click
 
+from meterhouse.cli import documents
 from meterhouse.cli.app import App, Group, pass_app
 from meterhouse.cli.billing import CHECKS_FAILED, held_of, is_blocked, print_issued
-from meterhouse.cli.options import DAY
+from meterhouse.cli.issuing import planned, show_planned, sums_text
+from meterhouse.cli.options import DAY, DRAFT, NUMBER
 from meterhouse.errors import UsageError
 
 STATES = ("blocked", "waiting", "approved", "issued")
@@ -62,7 +64,7 @@ def _render_list(console: Any, found: list[dict[str, Any]]) -> None:
 
 
 @invoices.command()
-@click.argument("name", metavar="NUMBER|DRAFT")
+@click.argument("name", metavar="NUMBER|DRAFT", type=NUMBER)
 @pass_app
 def show(app: App, name: str) -> None:
     """A document as a person reads it; --json prints its canonical bytes."""
@@ -83,16 +85,22 @@ def show(app: App, name: str) -> None:
 
 
 @invoices.command()
-@click.argument("drafts", nargs=-1, metavar="DRAFT...")
+@click.argument("drafts", nargs=-1, metavar="DRAFT...", type=DRAFT)
 @click.option("--all", "is_all", is_flag=True, help="Every draft that waits for approval.")
 @click.option("--reason", help="Why; stays on record.")
+@click.option("--dry-run", is_flag=True, help="Show what would be approved and approve nothing.")
 @pass_app
-def approve(app: App, drafts: tuple[str, ...], is_all: bool, reason: str | None) -> None:
+def approve(
+    app: App, drafts: tuple[str, ...], is_all: bool, reason: str | None, dry_run: bool
+) -> None:
     """Approve drafts as they stand now; a later change needs a new approval."""
     from meterhouse.run.issuing import approve as approve_drafts
 
     if bool(drafts) == is_all:
         raise UsageError("Name the drafts to approve, or give --all. Nothing was approved.")
+    if dry_run:
+        show_planned(app, planned(app, drafts, ("waiting",)), "approved")
+        return
     names = _waiting(app) if is_all else list(drafts)
     approved = approve_drafts(app.lake, names, reason) if names else []
     app.show(
@@ -110,10 +118,14 @@ def _waiting(app: App) -> list[str]:
 
 
 @invoices.command()
-@click.argument("drafts", nargs=-1, metavar="DRAFT...")
+@click.argument("drafts", nargs=-1, metavar="DRAFT...", type=DRAFT)
+@click.option("--dry-run", is_flag=True, help="Show what would be issued and issue nothing.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.pass_context
-def issue(context: click.Context, drafts: tuple[str, ...]) -> None:
+def issue(context: click.Context, drafts: tuple[str, ...], dry_run: bool, yes: bool) -> None:
     """Issue approved drafts, or only those named; each gets its number and its entries.
+
+    An issued document stays, so it asks first, with their number and sums.
 
     Ends with 3 if a check or a missing decision held a draft back, with 1 if a draft that was
     named still waits for approval.
@@ -121,7 +133,16 @@ def issue(context: click.Context, drafts: tuple[str, ...]) -> None:
     from meterhouse.run.issuing import issue as issue_drafts
 
     app = context.find_object(App) or App()
-    result = issue_drafts(app.lake, drafts)
+    if dry_run or not yes:
+        approved = planned(app, drafts, ("approved",))
+        if dry_run:
+            show_planned(app, approved, "issued")
+            return
+        if approved:
+            what = f"{sums_text(approved)} would be issued for good"
+            app.ask(what, yes=False, question="Issue them?")
+    with app.working("Issuing", "Documents are issued all at once, or none of them is."):
+        result = issue_drafts(app.lake, drafts)
     held = held_of(app, result)
     payload = {"batch_seq": result.batch_seq, "issued": list(result.numbers), "held": held}
     app.show(payload, lambda console: print_issued(console, result.numbers, held))
@@ -129,3 +150,7 @@ def issue(context: click.Context, drafts: tuple[str, ...]) -> None:
         context.exit(CHECKS_FAILED)
     if drafts and held:
         context.exit(1)
+
+
+for command in (documents.pdf, documents.html, documents.usage):
+    invoices.add_command(command)

@@ -12,16 +12,20 @@ from meterhouse.cli import (
     billing,
     book,
     checks,
+    completion,
     conflicts,
     demo,
     doctor,
+    expectations,
     explaining,
+    export,
     home,
     invoices,
     quarantine,
     sql,
     ui,
     usage,
+    verify,
 )
 from meterhouse.cli.app import App, Group
 from meterhouse.cli.faults import fault_of, print_fault
@@ -100,12 +104,16 @@ for command in (
     invoices.invoices,
     explaining.explain,
     explaining.rebuild,
+    export.export,
     sql.sql,
     quarantine.quarantine,
     conflicts.conflicts,
     checks.checks,
+    expectations.expectations,
+    verify.verify,
     demo.demo,
     ui.ui,
+    completion.completion,
 ):
     cli.add_command(command)
 

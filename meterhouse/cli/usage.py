@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from meterhouse.cli.app import App, Command, pass_app
+from meterhouse.cli.names import refuse_unknown_source
+from meterhouse.cli.options import SOURCE
+from meterhouse.cli.values import counted
 from meterhouse.errors import UsageError
 
 if TYPE_CHECKING:
+    from meterhouse.cli.progress import Work
     from meterhouse.run.ingest import Loaded
+    from meterhouse.run.waiting import Waiting
+
+LEFT = "Files that were loaded stay; nothing was loaded of the one at hand."
 
 COUNTS = (
     *("received", "released", "accepted", "duplicate"),
@@ -20,23 +27,27 @@ COUNTS = (
 
 @click.command(cls=Command, short_help="Load files of usage.")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--source", metavar="NAME", help="The source, as named in meterhouse.yaml.")
+@click.option(
+    "--source", metavar="NAME", type=SOURCE, help="The source, as named in meterhouse.yaml."
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be loaded and load nothing.")
 @pass_app
-def ingest(app: App, files: tuple[Path, ...], source: str | None) -> None:
+def ingest(app: App, files: tuple[Path, ...], source: str | None, dry_run: bool) -> None:
     """Load FILES of a source, or all that waits in the landing folders.
 
     A file is loaded once, whatever its name; each file is one batch.
     """
-    from meterhouse.run.ingest import ingest as load
-    from meterhouse.run.ingest import land
-
     name = _source_of(app, source) if files or source else None
-    if name and files:
-        missing = [str(file) for file in files if not file.is_file()]
-        if missing:
-            raise UsageError(f"No such file: {', '.join(missing)}. Nothing was loaded.")
-        land(app.lake, name, list(files))
-    loaded = load(app.lake, [name] if name else None, lambda one: app.progress(_line(one)))
+    if name:
+        _refuse_unusable(app, name, files)
+    with app.working("Looking at what waits", LEFT) as work:
+        if dry_run:
+            found = _looked_at(app, name, files)
+        else:
+            loaded = _loaded(app, name, files, work)
+    if dry_run:
+        _show_waiting(app, found)
+        return
     show_batches(app, loaded)
     if not loaded:
         app.tell("No file is waiting.")
@@ -44,6 +55,69 @@ def ingest(app: App, files: tuple[Path, ...], source: str | None) -> None:
         app.tell("Some records wait in quarantine: `meterhouse quarantine list`.")
     if sum(one.conflict for one in loaded):
         app.tell("Some ids came with other values: `meterhouse conflicts list`.")
+
+
+def _loaded(app: App, name: str | None, files: tuple[Path, ...], work: "Work") -> "list[Loaded]":
+    from meterhouse.run.ingest import ingest as load
+    from meterhouse.run.ingest import land
+
+    if name and files:
+        land(app.lake, name, list(files))
+    work.stage("Loading")
+
+    def tell(one: "Loaded") -> None:
+        if one.note:
+            work.message(f"{one.source} {one.name}: {one.note}")
+        else:
+            work.rows(f"{one.source} {one.name}: {one.accepted:,} accepted", one.received)
+
+    return load(app.lake, [name] if name else None, tell)
+
+
+def _refuse_unusable(app: App, name: str, files: tuple[Path, ...]) -> None:
+    missing = [str(file) for file in files if not file.is_file()]
+    if missing:
+        raise UsageError(f"No such file: {', '.join(missing)}. Nothing was loaded.")
+    connector = app.settings.source(name).connector
+    if files and connector != "files":
+        raise UsageError(
+            f"Source {name!r} is read by its connector {connector!r}, so files cannot be given "
+            "for it; nothing was loaded. Leave the files out, or name a source of files."
+        )
+
+
+def _looked_at(app: App, name: str | None, files: tuple[Path, ...]) -> "list[Waiting]":
+    from meterhouse.run.waiting import offered, waiting
+
+    found = waiting(app.lake, [name] if name else None)
+    return [*offered(app.lake, name, files), *found] if name and files else found
+
+
+def _show_waiting(app: App, found: "list[Waiting]") -> None:
+    new = [one for one in found if one.status == "new"]
+    totals = {"files": len(new), "bytes": sum(one.bytes or 0 for one in new)}
+    words = {"known": "loaded as batch {}", "not_read": "not read", "remote": "asked when loading"}
+
+    def render(console: Any) -> None:
+        from meterhouse.cli.tables import table
+
+        rows = [
+            (
+                one.source,
+                one.name,
+                "-" if one.bytes is None else f"{one.bytes:,}",
+                words.get(one.status, "new").format(one.batch_seq or "another file here"),
+            )
+            for one in found
+        ]
+        if rows:
+            console.print(table(["source", "file", "bytes>", "would be"], rows))
+        count, size = totals["files"], totals["bytes"]
+        console.print(
+            f"Dry run, nothing was loaded: {counted(count, 'new file')} of {size:,} bytes."
+        )
+
+    app.show({"is_dry": True, "files": found, "totals": totals}, render)
 
 
 def show_batches(app: App, loaded: "Sequence[Loaded]") -> None:
@@ -70,7 +144,7 @@ def print_batches(console: Any, loaded: "Sequence[Loaded]") -> None:
 
 def _source_of(app: App, source: str | None) -> str:
     if source is not None:
-        app.settings.source(source)
+        refuse_unknown_source(app, source)
         return source
     names = sorted(app.settings.file.sources)
     if len(names) != 1:
@@ -80,8 +154,3 @@ def _source_of(app: App, source: str | None) -> str:
             f"Give --source NAME. Known sources: {known}."
         )
     return names[0]
-
-
-def _line(one: "Loaded") -> str:
-    what = one.note or f"{one.received:,} records, {one.accepted:,} accepted"
-    return f"{one.source} {one.name}: {what}"

@@ -22,6 +22,11 @@ def _plain(value: Any) -> Any:
     return sorted(value) if isinstance(value, set) else str(value)
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 draft`, `1,000 drafts`; the noun takes an s."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def number_text(value: Decimal | str) -> str:
     """The number without an exponent and without zeros at the end: 3000, 0.25."""
     text = format(Decimal(value), "f")

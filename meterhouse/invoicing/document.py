@@ -2,9 +2,9 @@
 
 The content leaves out number, run and known batch, so that its hash is the same in a draft, an
 approval and a rebuild; `issued` adds them. Frames: `drafts` and `draft_lines` as drafts.py makes
-them; customers (customer_id, name, address), entities (entity_id, legal_name, address, tax_ids,
-bank) and meters (meter_id, meter_version, unit), where address, tax_ids and bank are canonical
-JSON text or null.
+them; customers (customer_id, name, address, email, tax_ids), entities (entity_id, legal_name,
+address, tax_ids, bank) and meters (meter_id, meter_version, unit), where address, tax_ids and bank
+are canonical JSON text or null. What was paid and how a document looks are not part of it.
 """
 
 import polars as pl
@@ -110,8 +110,10 @@ def _tax() -> pl.Expr:
 def _buyers(customers: pl.DataFrame) -> pl.DataFrame:
     buyer = {
         "address": embedded(pl.col("address")),
+        "email": string(pl.col("email")),
         "id": string(pl.col("customer_id")),
         "name": string(pl.col("name")),
+        "tax_ids": embedded(pl.col("tax_ids")),
     }
     return customers.select("customer_id", buyer=object_of(buyer))
 
@@ -167,6 +169,7 @@ def _correction() -> pl.Expr:
         {
             "already_billed": _money(pl.col("already_billed"), pl.col("currency")),
             "desired": _money(pl.col("desired_amount"), pl.col("currency")),
+            "original_date": day(pl.col("original_invoice_date")),
             "original_number": string(pl.col("original_number")),
         }
     )

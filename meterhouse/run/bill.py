@@ -9,6 +9,7 @@ from meterhouse.errors import UsageError
 from meterhouse.failpoints import failpoint
 from meterhouse.lake import Lake, Pin
 from meterhouse.run import steps
+from meterhouse.run.completeness import record_statements
 from meterhouse.run.context import Run
 from meterhouse.run.ingest import Loaded, ingest
 from meterhouse.run.issuing import Issued
@@ -58,10 +59,11 @@ def bill(
 
 
 def admit(lake: Lake, tell: Tell = lambda _: None) -> list[Loaded]:
-    """Let in what has landed, then what quarantine can release."""
+    """Let in what has landed, what quarantine can release and what sources state of their days."""
     tell("Loading files that landed")
-    loaded = ingest(lake)
-    return loaded + retry(lake)
+    loaded = [*ingest(lake), *retry(lake)]
+    record_statements(lake)
+    return loaded
 
 
 @contextmanager

@@ -36,7 +36,9 @@ TABLES = {
             (content->'$.tax_ids')::varchar as tax_ids,
             nullif((content->'$.bank')::varchar, 'null') as bank,
             content->>'$.base_currency' as base_currency, content->>'$.zone' as zone,
-            content->>'$.approval' as approval, content->>'$.number_format' as number_format
+            content->>'$.approval' as approval, content->>'$.number_format' as number_format,
+            nullif((content->'$.branding')::varchar, 'null') as branding,
+            content->>'$.locale' as locale
         from latest where kind = 'entity'""",
     # One row per terms of payment.
     "terms": """
@@ -49,6 +51,8 @@ TABLES = {
             doc_id as customer_id, content->>'$.name' as name,
             content->>'$.external_id' as external_id,
             nullif((content->'$.address')::varchar, 'null') as address,
+            content->>'$.email' as email, content->>'$.locale' as locale,
+            coalesce((content->'$.tax_ids')::varchar, '[]') as tax_ids,
             content->>'$.tax.treatment' as tax_treatment, content->>'$.tax.rate' as tax_rate,
             content->>'$.tax.name' as tax_name, content->>'$.tax.reason' as tax_reason,
             content->>'$.usage_without_contract' as usage_without_contract

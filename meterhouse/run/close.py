@@ -91,8 +91,13 @@ left join usage.determinants as determinants using (window_id)
 """
 
 
-def close(lake: Lake, cut_off: date, entity: str | None = None) -> dict[str, Any]:
-    """Post recognition and accrual before `cut_off` for one entity or all, and close the days."""
+def close(
+    lake: Lake, cut_off: date, entity: str | None = None, *, dry_run: bool = False
+) -> dict[str, Any]:
+    """Post recognition and accrual before `cut_off` for one entity or all, and close the days.
+
+    A dry run says what would be posted; its batch is None.
+    """
     with lake.run_lock.held(), _scratch(lake, cut_off) as run:
         with run.warehouse.connect(run.pin) as db:
             make_windows(run, db)
@@ -104,6 +109,8 @@ def close(lake: Lake, cut_off: date, entity: str | None = None) -> dict[str, Any
                 return _summary(cut_off, [], pl.DataFrame(), None)
             heads, legs = _entries(run, db, entities, cut_off)
         names = entities["entity_id"].to_list()
+        if dry_run:
+            return _summary(cut_off, names, heads.join(legs, on="entry_id"), None)
         with lake.session() as session:
             batch = lake.commit(session, lambda c: _write(c, heads, legs, names, cut_off))
         refresh_marts(lake)

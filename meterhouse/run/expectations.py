@@ -1,50 +1,32 @@
-"""Great Expectations on two small frames: loads of usage and drafts; never on raw events.
+"""Great Expectations on small frames: loads and days of usage, and drafts; never on raw events.
 
-The expectations are documents (`expectations/*.yaml` of the home, else the shipped ones). Results
-are stored like those of checks, so a failed blocking one holds back issuing. Importing Great
-Expectations costs 6-9 s and 260 MB: that is paid only for content that was not judged before.
+The expectations are documents (suites.py), the frames come from profiles.py. Results are stored
+like those of checks, so a failed blocking one holds back issuing. Importing Great Expectations
+costs 6-9 s and 260 MB: that is paid only for content that was not judged before.
 """
 
 import logging
 import warnings
+from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 import polars as pl
-from pydantic import BaseModel, ConfigDict, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from meterhouse.canonical import canonical_json, sha256_text
 from meterhouse.errors import UsageError
-from meterhouse.installation import PACKAGE
+from meterhouse.nearest import did_you_mean
 from meterhouse.run.checks import store_results
 from meterhouse.run.context import Run
-from meterhouse.run.quarantine import OPEN
-from meterhouse.settings import Settings, set_for_dbt
+from meterhouse.run.profiles import NOTHING, frames, meters_of
+from meterhouse.run.suites import Expectation, Suite, SuiteFile, load_suites
+from meterhouse.settings import set_for_dbt
 
-SHIPPED = PACKAGE.parent / "pipelines" / "expectations"
-LOADS = f"""
-with waiting as (select batch_seq, count(*) as open from ({OPEN}) group by batch_seq)
-select
-    batch_seq, source, received, accepted, duplicate, conflict, quarantined,
-    coalesce(open, 0) as open, 100 * coalesce(open, 0) // greatest(received, 1) as open_percent
-from facts.batches left join waiting using (batch_seq)
-where kind = 'file'
-    and batch_seq > (select coalesce(max(known_at), 0) from facts.documents)
-order by batch_seq
-"""
-BATCHES = {
-    "loads": LOADS,
-    "drafts": "select * exclude (content) from billing.drafts order by draft_id",
-}
-NOTHING = {
-    "loads": "no file was loaded since documents were last issued",
-    "drafts": "the run made no drafts",
-}
 COLUMNS = ("check_name", "scope_kind", "scope_id", "is_blocking", "passed", "numbers", "sentence")
+# What names a row in a sentence, where the frame has it.
+NAMES = ("source", "name", "event_day", "draft_id")
+Meters = Mapping[str, Sequence[str]]
 # Results of the newest run that judged the same content by the same expectations.
 JUDGED = f"""
 select {", ".join(COLUMNS)} from facts.check_results where numbers->>'$.input' = ?
@@ -52,92 +34,79 @@ qualify run_id = last_value(run_id) over (
     order by batch_seq, row_no rows between unbounded preceding and unbounded following
 )
 """
-Number = int | str | bool | None
-
-
-class Expectation(BaseModel):
-    """One expectation; `scope` is what its failure holds back. Numbers are whole, never floats."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    name: str
-    expect: str
-    arguments: dict[str, Number | list[Number]] = {}
-    scope: Literal["run", "entity", "customer", "contract"] = "run"
-    blocking: bool
-    claim: str
-    remedy: str
-
-
-class Suite(BaseModel):
-    """The expectations on one frame."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    batch: Literal["loads", "drafts"]
-    expectations: list[Expectation]
 
 
 def run_expectations(run: Run, db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """Judge loads and drafts and store the results as facts; one row per result."""
-    suites = load_suites(run.lake.settings)
-    results = [_judged(db, suite, db.sql(BATCHES[suite.batch]).pl()) for suite in suites]
-    stamped = pl.concat(results).with_columns(
+    """Judge loads, days and drafts and store the results as facts; one row per result."""
+    files = load_suites(run.lake.settings)
+    made = frames(db, files)
+    meters = meters_of(db)
+    results = [_judged(db, file, _of_sources(file.suite, made), meters) for file in files]
+    stamped = pl.concat([_frame([]), *results]).with_columns(
         run_id=pl.lit(run.run_id), through=pl.lit(run.through)
     )
     return store_results(run, stamped)
 
 
-def load_suites(settings: Settings) -> list[Suite]:
-    """The home's documents, if it has any, else the shipped ones."""
-    own = settings.home / "expectations"
-    return [_suite(path) for path in sorted((own if own.is_dir() else SHIPPED).glob("*.yaml"))]
+def _of_sources(suite: Suite, made: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    frame = made[suite.batch]
+    return frame if suite.named is None else frame.filter(pl.col("source").is_in(suite.named))
 
 
-def _suite(path: Path) -> Suite:
-    try:
-        return Suite.model_validate(YAML(typ="safe").load(path))
-    except YAMLError as error:
-        raise UsageError(f"{path} is not YAML: {error}. Nothing was checked.") from error
-    except ValidationError as error:
-        faults = "\n".join(
-            f"  - {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()
-        )
-        raise UsageError(f"{path} has faults; nothing was checked:\n{faults}") from error
-
-
-def _judged(db: duckdb.DuckDBPyConnection, suite: Suite, frame: pl.DataFrame) -> pl.DataFrame:
+def _judged(
+    db: duckdb.DuckDBPyConnection, file: SuiteFile, frame: pl.DataFrame, meters: Meters
+) -> pl.DataFrame:
     """Nothing to judge and content judged before cost no import."""
     if not frame.height:
-        sentence = f"Holds: {NOTHING[suite.batch]}."
-        return _frame(
-            [(f"expectations_on_{suite.batch}", "run", "run", True, True, "{}", sentence)]
-        )
-    known = db.execute(JUDGED, [_digest(suite, frame)]).pl()
-    return known if known.height else judge(suite, frame)
+        sentence = f"Holds: {NOTHING[file.suite.batch]}."
+        return _frame([(f"expectations_on_{file.name}", "run", "run", True, True, "{}", sentence)])
+    known = db.execute(JUDGED, [_digest(file.suite, frame, meters)]).pl()
+    return known if known.height else judge(file.suite, frame, meters)
 
 
-def _digest(suite: Suite, frame: pl.DataFrame) -> str:
+def _digest(suite: Suite, frame: pl.DataFrame, meters: Meters) -> str:
     rows = frame.select(pl.struct(pl.all().cast(pl.String)).struct.json_encode()).to_series()
-    return sha256_text(suite.model_dump_json() + "\n".join(rows))
+    is_held = any(one.scope == "meter" for one in suite.expectations)
+    held = {source: list(names) for source, names in meters.items()} if is_held else {}
+    return sha256_text(suite.model_dump_json() + canonical_json(held) + "\n".join(rows))
 
 
-def judge(suite: Suite, frame: pl.DataFrame) -> pl.DataFrame:
-    """Validate a frame; one row per expectation that holds, per scope where it does not."""
-    digest = _digest(suite, frame)
+def judge(suite: Suite, frame: pl.DataFrame, meters: Meters | None = None) -> pl.DataFrame:
+    """Validate a frame; one row per expectation that holds, per scope where it does not.
+
+    `meters` says which meters read what a source delivers, for expectations of scope meter.
+    """
+    digest = _digest(suite, frame, meters or {})
     rows = []
     with warnings.catch_warnings():  # Of its own dependencies; nothing we could do about.
         warnings.simplefilter("ignore", DeprecationWarning)
         for expectation in suite.expectations:
-            rows.extend(_rows(expectation, _validated(expectation, frame), digest))
+            result = _validated(expectation, frame)
+            rows.extend(_rows(expectation, result, digest, frame, meters or {}))
     return _frame(rows)
 
 
+def check_suite(suite: Suite) -> list[str]:
+    """What Great Expectations has against a suite, without any data; empty if nothing."""
+    faults = []
+    for expectation in suite.expectations:
+        try:
+            _wanted(expectation)
+        except UsageError as error:
+            faults.append(str(error))
+    return faults
+
+
 def _frame(rows: list[tuple[Any, ...]]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=COLUMNS, orient="row")
+    kinds = {
+        name: pl.Boolean if name in ("is_blocking", "passed") else pl.String for name in COLUMNS
+    }
+    return pl.DataFrame(rows, schema=kinds, orient="row")
 
 
-def _rows(expectation: Expectation, result: Any, digest: str) -> list[tuple[Any, ...]]:
+def _rows(
+    expectation: Expectation, result: Any, digest: str, frame: pl.DataFrame, meters: Meters
+) -> list[tuple[Any, ...]]:
     found = result.result or {}
     counts = {
         "checked": found.get("element_count"),
@@ -148,44 +117,80 @@ def _rows(expectation: Expectation, result: Any, digest: str) -> list[tuple[Any,
     if result.success:
         return [(expectation.name, "run", "run", *common, f"Holds: {expectation.claim}.")]
     return [
-        (expectation.name, kind, scope_id, *common, _sentence(expectation, kind, scope_id, result))
-        for kind, scope_id in _scopes(expectation, found)
+        (expectation.name, kind, scope_id, *common, _sentence(expectation, kind, scope_id, found))
+        for kind, scope_id in _scopes(expectation, _named_rows(found), frame, meters)
     ]
 
 
-def _scopes(expectation: Expectation, found: dict[str, Any]) -> list[tuple[str, str]]:
-    """What a failure lies in; the whole run where the rows do not say."""
-    column = f"{expectation.scope}_id"
+def _named_rows(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows that failed, by the columns that name them; none where a whole column failed."""
     rows = found.get("unexpected_index_list") or []
-    ids: set[Any] = {row.get(column) for row in rows if isinstance(row, dict)}
-    if expectation.scope == "run" or not ids or not all(isinstance(one, str) for one in ids):
+    return [row for row in rows if isinstance(row, dict)]
+
+
+def _scopes(
+    expectation: Expectation, rows: list[dict[str, Any]], frame: pl.DataFrame, meters: Meters
+) -> list[tuple[str, str]]:
+    """What a failure lies in; the whole run where the rows do not say."""
+    ids: set[Any]
+    if expectation.scope == "meter":
+        sources = [row.get("source") for row in rows] or frame["source"].to_list()
+        ids = {meter for one in sources for meter in (meters.get(str(one)) or (None,))}
+    else:
+        ids = {row.get(f"{expectation.scope}_id") for row in rows}
+    known = sorted(one for one in ids if isinstance(one, str))
+    if expectation.scope == "run" or not ids or len(known) != len(ids):
         return [("run", "run")]
-    return [(expectation.scope, one) for one in sorted(ids)]
+    return [(expectation.scope, one) for one in known]
 
 
-def _sentence(expectation: Expectation, kind: str, scope_id: str, result: Any) -> str:
-    values = (result.result or {}).get("partial_unexpected_list") or []
-    observed = (result.result or {}).get("observed_value")
-    shown = ", ".join(str(value) for value in values[:3]) or str(observed)
+def _sentence(expectation: Expectation, kind: str, scope_id: str, found: dict[str, Any]) -> str:
+    values = found.get("partial_unexpected_list") or []
+    labels = [
+        " ".join(str(row[name]) for name in NAMES if row.get(name) is not None)
+        for row in _named_rows(found)
+    ]
+    shown = [
+        f"{_plain(value)}{f' in {label}' if label else ''}"
+        for value, label in zip(values[:3], [*labels, "", "", ""], strict=False)
+    ]
+    observed = ", ".join(shown) or _plain(found.get("observed_value"))
     return (
         f"Check {expectation.name} failed for {kind} {scope_id}: it should hold that "
-        f"{expectation.claim}, but {shown} was found. {expectation.remedy}"
+        f"{expectation.claim}, but {observed} was found. {expectation.remedy}"
     )
 
 
-def _validated(expectation: Expectation, frame: pl.DataFrame) -> Any:
-    from great_expectations.expectations.registry import get_expectation_impl
+def _plain(value: Any) -> str:
+    """A whole number without the point that pandas gives it in a column with nulls."""
+    return str(value).removesuffix(".0")
 
-    batch = _batch_of().get_batch(batch_parameters={"dataframe": frame.to_pandas()})
+
+def _wanted(expectation: Expectation) -> Any:
+    from great_expectations.expectations.registry import (
+        get_expectation_impl,
+        list_registered_expectation_implementations,
+    )
+
+    known = list_registered_expectation_implementations()
+    refused = f"Expectation {expectation.name!r} cannot be used:"
+    if expectation.expect not in known:
+        hint = did_you_mean(expectation.expect, known) or "."
+        raise UsageError(
+            f"{refused} {expectation.expect!r} is not in the gallery{hint} Nothing was checked."
+        )
     try:
         implementation: Any = get_expectation_impl(expectation.expect)
-        wanted = implementation(**expectation.arguments)
+        return implementation(**expectation.arguments)
     except Exception as error:  # Great Expectations raises what its pydantic raises.
-        raise UsageError(
-            f"Expectation {expectation.name!r} cannot be used: {error}. Nothing was checked."
-        ) from error
-    scope = f"{expectation.scope}_id"
-    named = [scope] if scope in frame.columns else []
+        why = " ".join(str(error).split())
+        raise UsageError(f"{refused} {why}. Nothing was checked.") from error
+
+
+def _validated(expectation: Expectation, frame: pl.DataFrame) -> Any:
+    batch = _batch_of().get_batch(batch_parameters={"dataframe": frame.to_pandas()})
+    wanted = _wanted(expectation)
+    named = [one for one in (f"{expectation.scope}_id", *NAMES) if one in frame.columns]
     result = batch.validate(
         wanted, result_format={"result_format": "COMPLETE", "unexpected_index_column_names": named}
     )

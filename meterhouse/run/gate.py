@@ -39,12 +39,12 @@ def blocked_drafts(
     if not failed.height:
         return {}
     lines = db.sql(
-        "select draft_id, contract_id, customer_id, payer_id, entity_id, window_id "
+        "select draft_id, contract_id, customer_id, payer_id, entity_id, window_id, meter_id "
         "from billing.draft_lines"
     ).pl()
     scopes = lines.unpivot(
         index="draft_id",
-        on=["contract_id", "customer_id", "payer_id", "entity_id", "window_id"],
+        on=["contract_id", "customer_id", "payer_id", "entity_id", "window_id", "meter_id"],
         variable_name="column",
         value_name="scope_id",
     ).with_columns(scope_kind=pl.col("column").replace(_KINDS))
@@ -69,4 +69,5 @@ _KINDS = {
     "payer_id": "customer",
     "entity_id": "entity",
     "window_id": "window",
+    "meter_id": "meter",
 }

@@ -16,14 +16,19 @@ from meterhouse.dedupe import KeyIndex
 from meterhouse.duck import identifier
 from meterhouse.errors import UsageError
 from meterhouse.failpoints import failpoint
-from meterhouse.lake import Commit, Lake, head_of, views
+from meterhouse.lake import RANKS, Commit, Lake, head_of, views
 from meterhouse.run.book import flatten
-from meterhouse.run.classification import classify
-from meterhouse.run.mapping import load_raw, map_raw
+from meterhouse.run.classification import ACCEPTED, classify, counts
+from meterhouse.run.mapping import load_raw
 from meterhouse.run.sources import open_source
+from meterhouse.run.staging import stage
 from meterhouse.run.validation import check
 from meterhouse.schema import property_columns
 
+EVENT = (
+    *("source", "event_id", "event_type", "subject", "customer_id", "occurred_at", "event_day"),
+    *("received_at", "data", "source_row", "source_row as row_no", "row_hash"),
+)
 OUTCOMES = ("accepted", "duplicate", "conflict", "quarantined")
 
 
@@ -134,16 +139,18 @@ def _load_file(
     file: SourceFile,
     cursors: list[str],
 ) -> Loaded:
-    settings = lake.settings
     received = load_raw(db, source.read(file))
     if received == 0:
         db.execute("drop table raw")
         note = "the file holds no records"
         return Loaded(name, file.name, _commit_empty(lake, db, name, file, "file"), note=note)
-    map_raw(db, name, settings.source(name))
-    db.execute("drop table raw")
     failpoint("ingest.staged")
-    return commit_mapped(lake, db, name, file, cursors)
+    with lake.write_lock.held():
+        views(db, None)
+        flatten(db)
+        now = lake.settings.now()
+        stage(db, name, lake.settings.source(name), now, now + lake.settings.future_tolerance)
+        return _commit_checked(lake, db, name, file, cursors)
 
 
 def _commit_empty(
@@ -156,67 +163,63 @@ def _commit_empty(
     return lake.commit(db, write)
 
 
-def commit_mapped(
+def release(lake: Lake, db: duckdb.DuckDBPyConnection, source: str) -> Loaded:
+    """Check table `mapped` of quarantined records again, and commit those that are good now."""
+    with lake.write_lock.held():
+        views(db, None)
+        flatten(db)
+        now = lake.settings.now()
+        check(db, now, now + lake.settings.future_tolerance)
+        db.execute("delete from checked where reason is not null")
+        db.execute("create or replace temp table staged as from checked limit 0")
+        return _commit_checked(lake, db, source, None, [])
+
+
+def _commit_checked(
     lake: Lake,
     db: duckdb.DuckDBPyConnection,
     source: str,
     file: SourceFile | None,
-    cursors: Sequence[str] = (),
+    cursors: Sequence[str],
 ) -> Loaded:
-    """Check, classify and commit table `mapped`: records of a file, or without one a release.
+    """Classify and commit `checked`: records of a file, or without one a release.
 
-    A delivery that brings nothing new, neither event nor cursor, commits nothing.
+    What brings nothing new, neither event nor cursor, commits nothing.
     """
-    settings = lake.settings
     name = "quarantine" if file is None else file.name
-    with lake.write_lock.held():
-        views(db, None)
-        flatten(db)
-        now = settings.now()
-        check(db, now, now + settings.future_tolerance)
-        if file is None:
-            db.execute("delete from checked where reason is not null")
-        head = head_of(db).batch_seq
-        classify(db, source, settings.source(source), KeyIndex.of(lake, db), head)
-        failpoint("ingest.classified")
-        counts = _counts(db)
-        if file is None and not counts:
-            return Loaded(source, name, None)
-        if file is not None and file.cursor in cursors and set(counts) == {"duplicate"}:
-            return Loaded(source, name, None, note="nothing new")
+    index = KeyIndex.of(lake, db)
+    events = classify(db, source, lake.settings.source(source), index, head_of(db).batch_seq)
+    failpoint("ingest.classified")
+    found = counts(db)
+    if file is None and not found:
+        return Loaded(source, name, None)
+    if file is not None and file.cursor in cursors and set(found) == {"duplicate"}:
+        return Loaded(source, name, None, note="nothing new")
 
-        def write(commit: Commit) -> int:
-            _append_outcomes(commit, is_release=file is None)
-            _append_batch(commit, lake, source, "release" if file is None else "file", file, counts)
-            return commit.batch_seq
+    def write(commit: Commit) -> int:
+        _append_outcomes(commit, is_release=file is None)
+        _append_batch(commit, lake, source, "release" if file is None else "file", file, found)
+        return commit.batch_seq
 
-        batch_seq = lake.commit(db, write)
-    total = sum(counts.values())
+    batch_seq = lake.commit(db, write)
+    index.add(batch_seq, events.keys, events.days)
+    total = sum(found.values())
     return Loaded(
         source,
         name,
         batch_seq,
         received=0 if file is None else total,
         released=total if file is None else 0,
-        accepted=counts.get("accepted", 0),
-        duplicate=counts.get("duplicate", 0),
-        conflict=counts.get("conflict", 0),
-        quarantined=counts.get("quarantined", 0),
+        accepted=found.get("accepted", 0),
+        duplicate=found.get("duplicate", 0),
+        conflict=found.get("conflict", 0),
+        quarantined=found.get("quarantined", 0),
     )
-
-
-def _counts(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    rows = db.execute("select outcome, count(*) from classified group by outcome").fetchall()
-    counts: dict[str, int] = {}
-    for outcome, count in rows:
-        name = "accepted" if outcome == "restated" else outcome
-        counts[name] = counts.get(name, 0) + count
-    return counts
 
 
 def _append_outcomes(commit: Commit, *, is_release: bool) -> None:
     """Write the classified rows: events, quarantined records and conflicts."""
-    append_accepted(commit)
+    append_accepted(commit, unseen="unseen")
     if not is_release:
         commit.append(
             "rejected_events",
@@ -236,34 +239,44 @@ def _append_outcomes(commit: Commit, *, is_release: bool) -> None:
     )
 
 
-def append_accepted(commit: Commit) -> int:
-    """Append the accepted and restated rows of table `classified`; returns how many."""
-    return commit.append("usage_events", _accepted_sql(commit))
+def append_accepted(commit: Commit, unseen: str | None = None) -> int:
+    """Append the accepted and restated rows of table `classified`, and all of `unseen` beside it.
 
-
-def _accepted_sql(commit: Commit) -> str:
-    """Accepted rows, each restated one naming the version it replaces (of this file or before)."""
+    The number of a row is that of its record. Returns how many rows were appended.
+    """
     columns = property_columns(commit.lake.columns(commit.db, "usage_events"))
-    given = {row[0] for row in commit.db.execute("describe classified").fetchall()}
-    typed = "".join(f", {identifier(name)}" for name in columns if name in given)
+    parts = [_judged_sql(commit, columns)]
+    if unseen is not None:
+        nothing = "cast(null as bigint)"
+        parts.append(
+            f"select {_event_columns(commit, columns, unseen)}, {nothing} as replaces_seq, "
+            f"{nothing} as replaces_row from {unseen}"
+        )
+    commit.db.execute(
+        f"create or replace temp view accepted as {' union all by name '.join(parts)}"
+    )
+    return commit.append_relation("usage_events", "accepted")
+
+
+def _event_columns(commit: Commit, columns: dict[str, str], relation: str) -> str:
+    given = {row[0] for row in commit.db.execute(f"describe {relation}").fetchall()}
+    return ", ".join([*EVENT, *(identifier(name) for name in [*columns, *RANKS] if name in given)])
+
+
+def _judged_sql(commit: Commit, columns: dict[str, str]) -> str:
+    """Accepted rows, each restated one naming the version it replaces (of this file or before)."""
     seq = int(commit.batch_seq)
     return f"""
-        with numbered as (
-            select *, row_number() over (order by source_row, original_seq, original_row) as row_no
-            from classified where outcome in ('accepted', 'restated')
-        ),
-        chained as (
-            select *, lag(row_no) over (partition by event_id order by row_no) as before_row
-            from numbered
-        )
-        select
-            source, event_id, event_type, subject, customer_id, occurred_at, event_day,
-            received_at, data, source_row, row_no, row_hash{typed},
+        select {_event_columns(commit, columns, "classified")},
             case when before_row is not null then {seq}
                 when outcome = 'restated' then first_seq end as replaces_seq,
             case when before_row is not null then before_row
                 when outcome = 'restated' then first_row end as replaces_row
-        from chained
+        from (
+            select *, lag(source_row) over (partition by event_id order by source_row)
+                as before_row
+            from classified where {ACCEPTED}
+        )
         """
 
 

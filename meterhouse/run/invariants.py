@@ -198,6 +198,16 @@ CHECKS = (
         """,
     ),
     Check(
+        "sources_are_complete",
+        "meter",
+        True,
+        "the events of a day are what their source states of it",
+        "Find what is missing or too many: `meterhouse quarantine list`, `meterhouse conflicts "
+        "list`, or ask the source to deliver the day again or to correct its statement.",
+        # completeness_check.py makes it: which columns are added up is known only then.
+        "select * from source_completeness",
+    ),
+    Check(
         "quantities_are_not_negative",
         "window",
         True,

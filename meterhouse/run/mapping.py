@@ -1,10 +1,11 @@
-"""From records of a file to the fields of an event, as text: `mapped` in the session.
+"""From records of a file to the fields of an event: SQL expressions over `raw`, by the settings.
 
-One row per record: source_row, event_id, event_type, subject, time_text, data (JSON text),
-broken (why the record could not be read, else null).
+`raw` has the columns of the connector: text, or types that are exact. Where both exist, an
+expression of a type and the text of the same value say the same.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -13,7 +14,39 @@ from meterhouse.duck import identifier, literal
 from meterhouse.errors import SourceRejected
 from meterhouse.source_settings import FieldFrom, Source
 
-SEPARATOR = "chr(31)"
+TEXT = "VARCHAR"
+ZONED = "TIMESTAMP WITH TIME ZONE"
+NAIVE = "TIMESTAMP"
+INSTANT = "'%Y-%m-%d %H:%M:%S.%f'"
+RECORD = {"source_row", "line", "bad_line"}
+
+
+class Value(NamedTuple):
+    """One value of a record: its text, and where its column is typed, itself and its type."""
+
+    text: str
+    typed: str | None = None
+    type: str = TEXT
+
+
+class Mapped(NamedTuple):
+    """The fields of an event as SQL over `raw`; `keys` are those of `data`, in order, with the
+    value of each, or None where only the record knows them."""
+
+    event_type: str
+    subject: str
+    time: Value
+    data: str
+    keys: dict[str, Value] | None
+    broken: str
+    own_id: str | None
+    time_suffix: str  # what the text of a typed time ends with
+
+    def value(self, name: str) -> Value:
+        """The value of a property, whatever `data` holds."""
+        if self.keys is None:
+            return Value(f"(data->>{literal(_key_path(name))})")
+        return self.keys.get(name, Value("cast(null as varchar)"))
 
 
 def load_raw(db: duckdb.DuckDBPyConnection, batches: Iterator[pa.RecordBatch]) -> int:
@@ -35,95 +68,112 @@ def load_raw(db: duckdb.DuckDBPyConnection, batches: Iterator[pa.RecordBatch]) -
     return int(counted[0]) if counted else 0
 
 
-def map_raw(db: duckdb.DuckDBPyConnection, name: str, source: Source) -> None:
-    """Make temp table `mapped` from `raw` by the mapping of the source."""
-    columns = [row[0] for row in db.execute("describe raw").fetchall()]
+def mapped(db: duckdb.DuckDBPyConnection, name: str, source: Source) -> Mapped:
+    """The expressions for a source over the columns that `raw` has now."""
+    columns = {row[0]: row[1] for row in db.execute("describe raw").fetchall()}
     record = _Record(name, columns)
     mapping = source.map
-    fields = {
-        "event_type": record.field(mapping.type),
-        "subject": record.field(mapping.subject),
-        "time_text": _time(record, mapping.time),
-        "data": record.data(source),
-    }
-    broken = "bad_line" if "bad_line" in columns else "cast(null as varchar)"
-    selected = ", ".join(f"{sql} as {field}" for field, sql in fields.items())
-    db.execute(
-        "create or replace temp table mapped as "
-        f"with fields as (select source_row, {selected}, {broken} as broken, "
-        f"{record.identity(source)} as own_id from raw) "
-        f"select * exclude (own_id), {_event_id(source)} as event_id, "
-        "cast(null as bigint) as original_seq, cast(null as bigint) as original_row from fields"
+    keys = record.keys(source)
+    return Mapped(
+        record.field(mapping.type).text,
+        record.field(mapping.subject).text,
+        _time(record, mapping.time),
+        "coalesce((line->'$.data')::varchar, '{}')" if keys is None else _object(keys),
+        keys,
+        "bad_line" if "bad_line" in columns else "cast(null as varchar)",
+        record.identity(source),
+        "Z" if mapping.time.zone else "+00:00",
     )
 
 
 class _Record:
     """SQL for one field of a record: a column of CSV and Parquet, a key path of NDJSON."""
 
-    def __init__(self, source: str, columns: list[str]) -> None:
+    def __init__(self, source: str, columns: dict[str, str]) -> None:
         self._source = source
         self._columns = columns
-        self._is_json = "line" in columns and set(columns) <= {"source_row", "line", "bad_line"}
+        self._is_json = "line" in columns and set(columns) <= RECORD
 
-    def column(self, name: str) -> str:
+    def column(self, name: str) -> Value:
         if self._is_json:
-            path = ".".join('"' + part.replace('"', "") + '"' for part in name.split("."))
-            return f"line->>{literal('$.' + path)}"
+            return Value(f"(line->>{literal(_key_path(*name.split('.')))})")
         if name not in self._columns:
             listed = ", ".join(c for c in self._columns if c != "source_row") or "none"
             raise SourceRejected(
                 self._source,
                 f"the mapping reads column {name!r}, but the file has the columns {listed}",
             )
-        return identifier(name)
+        return _value(identifier(name), self._columns[name])
 
-    def field(self, field: FieldFrom) -> str:
+    def field(self, field: FieldFrom) -> Value:
         if field.value is not None:
-            return literal(field.value)
-        return f"nullif(trim({self.column(str(field.column))}), '')"
+            return Value(literal(field.value))
+        found = self.column(str(field.column))
+        return found if found.typed else Value(trimmed(found.text))
 
-    def data(self, source: Source) -> str:
+    def keys(self, source: Source) -> dict[str, Value] | None:
         mapping = source.map
         if mapping.data is not None:
-            pairs = sorted(mapping.data.items())
-        elif self._is_json:
-            return "coalesce((line->'$.data')::varchar, '{}')"
-        else:
-            used = {f.column for f in (mapping.type, mapping.subject, mapping.time)}
-            used |= set(source.id.columns or ()) | {"source_row"}
-            pairs = sorted((name, name) for name in self._columns if name not in used)
-        listed = ", ".join(f"{literal(key)}, {self.column(name)}" for key, name in pairs)
-        return f"json_object({listed})::varchar"
+            return {key: self.column(name) for key, name in sorted(mapping.data.items())}
+        if self._is_json:
+            return None
+        used = {f.column for f in (mapping.type, mapping.subject, mapping.time)}
+        used |= set(source.id.columns or ()) | {"source_row"}
+        return {name: self.column(name) for name in sorted(self._columns) if name not in used}
 
-    def identity(self, source: Source) -> str:
+    def identity(self, source: Source) -> str | None:
         if source.id.row:
-            return "cast(null as varchar)"
-        parts = [f"nullif(trim({self.column(name)}), '')" for name in source.id.columns or ()]
+            return None
+        found = [self.column(name) for name in source.id.columns or ()]
+        parts = [trimmed(value.text) for value in found]
         if len(parts) == 1:
             return parts[0]
         return " || '|' || ".join(f"coalesce({part}, '')" for part in parts)
 
 
-def _time(record: _Record, field: FieldFrom) -> str:
-    text = record.field(field)
-    if field.zone is None:
-        return text
-    has_offset = r"'(Z|[+-][0-9]{2}(:?[0-9]{2})?)$'"
-    return f"case when regexp_matches({text}, {has_offset}) then {text} else {text} || 'Z' end"
+def trimmed(text: str) -> str:
+    """Text without the spaces around it, null if nothing is left.
 
-
-def _event_id(source: Source) -> str:
-    """The id a record brings, or the hash of its fields and its ordinal among equal records.
-
-    The ordinal makes two equal rows of one file count twice, and the same file again count
-    nothing, whatever its order, name or packing.
+    trim() costs three times what the look at both ends does, which tells for plain ASCII.
     """
-    row_hash = (
-        f"md5(concat_ws({SEPARATOR}, coalesce(event_type, ''), coalesce(subject, ''), "
-        f"coalesce(time_text, ''), coalesce(data, ''), coalesce(broken, '')))"
+    is_trimmed = (
+        f"strlen({text}) = length({text}) and not starts_with({text}, ' ') "
+        f"and not ends_with({text}, ' ')"
     )
-    ordinal = f"row_number() over (partition by {row_hash} order by source_row)"
-    if source.id.row:
-        return f"{row_hash} || '-' || {ordinal}"
-    # A record without its id still needs an identity, to be quarantined once.
-    return f"coalesce(own_id, 'no-id-' || {row_hash} || '-' || {ordinal})"
+    return f"nullif(case when {is_trimmed} then {text} else trim({text}) end, '')"
+
+
+def _key_path(*keys: str) -> str:
+    return "$." + ".".join('"' + key.replace('"', "") + '"' for key in keys)
+
+
+def _value(column: str, kind: str) -> Value:
+    """A column with its text in the spelling of connectors/spelling.py."""
+    if kind == TEXT:
+        return Value(column)
+    if kind == ZONED:
+        return Value(f"(strftime({column}, {INSTANT}) || '+00:00')", column, kind)
+    if kind == NAIVE:
+        return Value(f"strftime({column}, {INSTANT})", column, kind)
+    return Value(f"cast({column} as varchar)", column, kind)
+
+
+def _time(record: _Record, field: FieldFrom) -> Value:
+    """The time of an event; one without an offset is in the zone that the settings name."""
+    found = record.field(field)
+    if found.typed is not None and found.type == ZONED:
+        return found
+    if field.zone is None:
+        return Value(found.text)
+    if found.typed is not None and found.type == NAIVE:
+        return Value(f"({found.text} || 'Z')", f"cast({found.typed} as timestamptz)", ZONED)
+    has_offset = r"'(Z|[+-][0-9]{2}(:?[0-9]{2})?)$'"
+    text = found.text
+    return Value(
+        f"case when regexp_matches({text}, {has_offset}) then {text} else {text} || 'Z' end"
+    )
+
+
+def _object(keys: dict[str, Value]) -> str:
+    listed = ", ".join(f"{literal(key)}, {value.text}" for key, value in keys.items())
+    return f"json_object({listed})::varchar"

@@ -8,7 +8,7 @@ from meterhouse.canonical import canonical_json
 from meterhouse.errors import UsageError
 from meterhouse.lake import Commit, Lake, views
 from meterhouse.run.commands import record
-from meterhouse.run.ingest import Loaded, commit_mapped
+from meterhouse.run.ingest import Loaded, release
 
 OPEN = """
 select * from facts.rejected_events as events
@@ -29,7 +29,7 @@ def retry(lake: Lake) -> list[Loaded]:
         for (source,) in sources:
             if source in lake.settings.file.sources:
                 _stage(db, source)
-                result = commit_mapped(lake, db, source, None)
+                result = release(lake, db, source)
                 if result.batch_seq is not None:
                     results.append(result)
     return results

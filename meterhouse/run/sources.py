@@ -22,13 +22,21 @@ def open_source(settings: Settings, name: str) -> UsageSource:
             credentials=_credentials(settings, source),
             pattern=source.pattern,
             reading=reading_of(settings, source),
+            control=None if source.completeness is None else source.completeness.control,
         )
     if source.sql is not None:
         from connectors.sql import SqlSource
 
         uri = settings.secret(source.sql.uri_variable)
         return SqlSource(
-            name, source.sql, settings.spool(name), uri=uri, reading=reading_of(settings, source)
+            name,
+            source.sql,
+            settings.spool(name),
+            uri=uri,
+            reading=reading_of(settings, source),
+            completeness=source.completeness,
+            time_column=source.map.time.column,
+            sum_column=_sum_column(source),
         )
     if source.http is not None:
         from connectors.http_api import HttpSource
@@ -41,10 +49,17 @@ def open_source(settings: Settings, name: str) -> UsageSource:
             settings.spool(name),
             secret=secret,
             reading=reading_of(settings, source),
+            completeness=source.completeness,
         )
     folder = settings.landing(name)
     folder.mkdir(parents=True, exist_ok=True)
-    return FilesSource(name, folder, pattern=source.pattern, reading=reading_of(settings, source))
+    return FilesSource(
+        name,
+        folder,
+        pattern=source.pattern,
+        reading=reading_of(settings, source),
+        control=None if source.completeness is None else source.completeness.control,
+    )
 
 
 def reading_of(settings: Settings, source: Source) -> Reading:
@@ -54,6 +69,12 @@ def reading_of(settings: Settings, source: Source) -> Reading:
         max_ratio=settings.file.limits.max_ratio,
     )
     return Reading(source.format, limits, CsvDialect(delimiter=source.delimiter), source.sheet)
+
+
+def _sum_column(source: Source) -> str | None:
+    """The column of the property that completeness adds up, if it names one."""
+    wanted = None if source.completeness is None else source.completeness.property
+    return (source.map.data or {}).get(wanted, wanted) if wanted is not None else None
 
 
 def _credentials(settings: Settings, source: Source) -> tuple[str, str] | None:

@@ -1,8 +1,8 @@
 """Which mapped records are events: typed columns and faults, as table `checked` in the session.
 
 One row per mapped record: the mapped columns, customer_id, occurred_at, event_day, one typed
-column per property, row_hash (of the canonical values), reason (null for a good event) and
-detail (every fault as a sentence).
+column per property, row_hash (of the canonical values), reason (null for a good event),
+detail (every fault as a sentence) and is_plain (false: it took all the rules).
 """
 
 from datetime import datetime
@@ -43,17 +43,16 @@ def properties(db: duckdb.DuckDBPyConnection) -> list[Property]:
 
 
 def check(
-    db: duckdb.DuckDBPyConnection, now: datetime, latest: datetime, blocked: str | None = None
+    db: duckdb.DuckDBPyConnection, now: datetime, latest: datetime, into: str = "checked"
 ) -> None:
     """Make temp table `checked` from `mapped`; events after `latest` are in the future."""
     known = properties(db)
     typed = ", ".join(f"{_typed(p)} as {identifier(p.column)}" for p in known)
     faults = ", ".join([*_envelope_faults(), *(_property_fault(p) for p in known)])
-    numbers = ", ".join(literal(p.name) for p in known if p.is_number)
     db.execute(_types_sql())
     db.execute(
         f"""
-        create or replace temp table checked as
+        create or replace temp table {into} as
         with timed as (
             select mapped.*, {_instant()} as occurred_at, types.event_type is not null as is_typed,
                 types.names, types.required
@@ -79,7 +78,7 @@ def check(
             ? as received_at,
             case when faults[1] is not null then split_part(faults[1], '|', 1) end as reason,
             array_to_string(list_transform(faults, f -> split_part(f, '|', 2)), '; ') as detail,
-            {_row_hash(numbers)} as row_hash
+            {row_hash(known)} as row_hash, false as is_plain
         from judged
         """,
         [latest, now],
@@ -183,20 +182,35 @@ def _number_rules(prop: Property, text: str, label: str) -> list[str]:
     ]
 
 
-def _row_hash(numbers: str) -> str:
-    """Hash of what two deliveries of one event must share: 1.50 and 1.5 of a number are equal."""
+def row_hash(
+    known: list[Property], content: str | None = None, time_text: str = "time_text"
+) -> str:
+    """Hash of what two deliveries of one event must share: 1.50 and 1.5 of a number are equal.
+
+    `content` is SQL that gives the canonical text of `data` where its keys are known beforehand.
+    """
+    instant = f"coalesce(cast(epoch_us(occurred_at) as varchar), {time_text}, '')"
+    return (
+        f"md5(concat(event_type, chr(28), subject, chr(28), {instant}, chr(28), "
+        f"{content or _content(known)}, chr(28), broken))"
+    )
+
+
+def canonical_number(text: str) -> str:
+    """A plain number without the zeros that say nothing."""
+    return rf"regexp_replace(regexp_replace({text}, '(\.[0-9]*?)0+$', '\1'), '\.$', '')"
+
+
+def _content(known: list[Property]) -> str:
+    """The canonical text of `data`: key and value, in the order of the keys."""
+    numbers = ", ".join(literal(p.name) for p in known if p.is_number)
     value = "data->>('$.\"' || k || '\"')"
-    plain = rf"regexp_replace(regexp_replace({value}, '(\.[0-9]*?)0+$', '\1'), '\.$', '')"
     canonical = (
         f"case when list_contains([{numbers}]::varchar[], k) "
-        f"and regexp_matches({value}, {literal(NUMBER)}) then {plain} else {value} end"
+        f"and regexp_matches({value}, {literal(NUMBER)}) then {canonical_number(value)} "
+        f"else {value} end"
     )
-    listed = (
+    return (
         "array_to_string(list_transform(list_sort(json_keys(data)), "
         f"k -> k || chr(31) || coalesce({canonical}, chr(29))), chr(30))"
-    )
-    instant = "coalesce(cast(epoch_us(occurred_at) as varchar), time_text, '')"
-    return (
-        f"md5(concat_ws(chr(28), coalesce(event_type, ''), coalesce(subject, ''), {instant}, "
-        f"coalesce({listed}, ''), coalesce(broken, '')))"
     )

@@ -48,6 +48,8 @@ def test_a_customer_has_every_optional_field_in_its_content(load):
         "aliases": [{"value": "x", "from": None, "until": None}],
         "address": None,
         "email": None,
+        "tax_ids": [],
+        "locale": None,
         "tax": None,
         "usage_without_contract": "allow",
     }
@@ -210,6 +212,13 @@ def test_faults_of_shape_are_told_in_words_of_the_file(faults):
         ("number_format: '{entity.__class__}{year}{number}'", "must hold {year}"),
         ("bank: {iban: DE89370400440532013001}", "check digits"),
         ("approval: auto", "'manual' or 'automatic'"),
+        ("locale: xx-YY", "no language tag of BCP 47 that is known"),
+        ("locale: de_DE", "locale"),
+        ("branding: {accent: red}", "accent"),
+        ("branding: {logo: a/../../b.svg}", "must lie below the book's folder"),
+        ("branding: {logo: /etc/logo.svg}", "logo"),
+        ("branding: {logo: logo.gif}", "logo"),
+        ("branding: {colour: '#112233'}", "colour"),
     ],
 )
 def test_an_entity_refuses(field, sentence, faults):

@@ -103,6 +103,13 @@ def test_every_line_is_explained_down_to_its_events(billed):
     assert [line["line_no"] for line in found["lines"]] == [1, 2]
 
 
+@pytest.mark.parametrize("words", [("explain",), ("rebuild",), ("invoices", "show")])
+def test_a_misspelt_number_is_answered_with_the_nearest_one(billed, words):
+    done = billed.call(*words, "acme-ai-2023-00001")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"did you mean '{NUMBER}'?" in done.stderr
+
+
 def test_a_rebuilt_invoice_is_identical(billed):
     done = billed.call("rebuild", NUMBER, "--from", "determinants")
     assert (done.exit_code, done.stdout.startswith(f"{NUMBER}: identical")) == (0, True)
@@ -200,7 +207,9 @@ def test_quarantined_events_are_listed_retried_and_refused(billed):
     retried = billed.call("quarantine", "retry")
     assert (retried.exit_code, "No event could be released" in retried.stderr) == (0, True)
     assert billed.call("quarantine", "refuse", "9-9", "--reason", "no").exit_code == 2
-    assert billed.json("quarantine", "refuse", "2-1", "--reason", "text")["refused"] == ["2-1"]
+    assert billed.json("quarantine", "refuse", "2-1", "--reason", "text", "--yes")["refused"] == [
+        "2-1"
+    ]
     assert "empty" in billed.call("quarantine", "list").stdout
 
 
@@ -226,13 +235,13 @@ def test_an_approved_draft_is_issued_and_a_blocked_one_is_not(billed):
     assert billed.json("invoices", "approve", "--all")["approved"] == [waiting["id"]]
     (approved,) = billed.json("invoices", "list", "--state", "approved")["invoices"]
     assert approved["id"] == waiting["id"]
-    issued = billed.json("invoices", "issue", waiting["id"][:8])
+    issued = billed.json("invoices", "issue", waiting["id"][:8], "--yes")
     assert issued["issued"] == ["acme-eu-2023-000001"]
     assert billed.json("invoices", "issue", code=3)["held"][0]["id"] == blocked["id"]
 
 
 def test_a_closed_period_is_reported_with_what_was_posted(billed):
-    found = billed.json("close", "--until", "2023-12-16", "--entity", "acme-eu")
+    found = billed.json("close", "--until", "2023-12-16", "--entity", "acme-eu", "--yes")
     assert found["entities"] == ["acme-eu"]
     assert found["cut_off"] == "2023-12-16"
     again = billed.call("close", "--until", "2023-12-16", "--entity", "acme-eu")

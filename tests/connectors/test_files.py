@@ -5,14 +5,10 @@ import gzip
 import hashlib
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -23,7 +19,15 @@ from connectors.formats import Reading
 from connectors.limits import Limits
 from connectors.protocols import SourceFile
 from meterhouse.errors import SourceRejected, SourceUnavailable, UsageError
-from tests.connectors.conformance import ROWS, Bench, Conformance, Rows, records
+from tests.connectors.conformance import (
+    ROWS,
+    Bench,
+    Rows,
+    SeparateFiles,
+    column,
+    records,
+    wide_row,
+)
 
 FORMATS = ["csv", "csv.gz", "ndjson", "ndjson.gz", "parquet"]
 LITERALS: Rows = [
@@ -71,14 +75,9 @@ def refused(folder: Path, name: str, content: bytes, **settings: Any) -> str:
     return sentence
 
 
-def as_rows(table: pa.Table, names: list[str]) -> Rows:
-    if "line" in table.column_names:
-        assert table["bad_line"].null_count == table.num_rows
-        paths = ", ".join(f"line ->> '$.{name}' as {name}" for name in names)
-        with duckdb.connect() as db:
-            db.register("lines", table)
-            table = db.execute(f"select {paths} from lines").to_arrow_table()
-    return table.select(names).to_pylist()  # type: ignore[no-any-return]
+def as_rows(table: pa.Table, names: list[str]) -> list[dict[str, str | None]]:
+    columns = [column(table, name) for name in names]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -91,6 +90,8 @@ def test_every_format_gives_the_same_text(tmp_path: Path, kind: str) -> None:
 
 
 class FolderBench:
+    read_again = ()
+
     def __init__(self, folder: Path, kind: str) -> None:
         self.folder, self.kind = folder, kind
 
@@ -110,11 +111,52 @@ class FolderBench:
         packed = gzip.compress(bad) if self.kind.endswith(".gz") else bad
         (self.folder / f"{name}.{self.kind}").write_bytes(packed)
 
+    def put_many(self, count: int) -> None:
+        path = self.folder / f"many.{self.kind}"
+        if self.kind == "parquet":
+            schema = pa.schema([(name, pa.string()) for name in wide_row(0)])
+            with pq.ParquetWriter(path, schema) as writer:
+                for start in range(0, count, 10_000):
+                    rows = [wide_row(i) for i in range(start, min(count, start + 10_000))]
+                    writer.write_table(pa.Table.from_pylist(rows, schema))
+            return
+        opened = gzip.open if self.kind.endswith(".gz") else open
+        with opened(path, "wt") as file:
+            for number in range(count):
+                text = encode([wide_row(number)], self.kind.removesuffix(".gz")).decode()
+                header_is_known = number > 0 and self.kind.startswith("csv")
+                file.write((text.partition("\n")[2] if header_is_known else text) + "\n")
 
-class TestFilesConform(Conformance):
+    def script(self) -> tuple[str, list[str]]:
+        return FOLDER_SCRIPT, [str(self.folder)]
+
+
+FOLDER_SCRIPT = """
+from pathlib import Path
+from connectors.files import FilesSource
+source = FilesSource("folder", Path(sys.argv[1]))
+"""
+
+
+class TestFilesConform(SeparateFiles):
     @pytest.fixture(params=FORMATS)
     def bench(self, tmp_path: Path, request: pytest.FixtureRequest) -> Bench:
         return FolderBench(tmp_path, request.param)
+
+    def test_a_file_changed_since_it_was_listed_is_unavailable(self, bench: Bench) -> None:
+        bench.put("a", ROWS)
+        source = bench.source()
+        [file] = source.pending()
+        bench.put("a", ROWS[:1])
+        with pytest.raises(SourceUnavailable, match="still being written"):
+            records(source, file)
+
+    def test_a_new_source_resumes_by_hashes_that_are_known(self, bench: Bench) -> None:
+        bench.put("a", ROWS)
+        known = {file.content_sha256 for file in bench.source().pending()}
+        bench.put("b", ROWS[:1])
+        fresh = [f for f in bench.source().pending() if f.content_sha256 not in known]
+        assert len(fresh) == 1
 
 
 def test_a_renamed_or_gzipped_copy_is_the_same_file(tmp_path: Path) -> None:
@@ -438,39 +480,3 @@ def test_a_format_may_be_set_for_names_without_a_known_suffix(tmp_path: Path) ->
     table = only(tmp_path, format="ndjson")
     assert table is not None
     assert table["line"].to_pylist() == ['{"a":"1"}']
-
-
-MEASURE = """
-import resource, sys
-from pathlib import Path
-from connectors.files import FilesSource
-source = FilesSource("test", Path(sys.argv[1]))
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-before = peak()
-rows = sum(batch.num_rows for file in source.pending() for batch in source.read(file))
-print(rows, peak() - before)
-"""
-
-
-def _wide_lines(kind: str) -> tuple[bytes, Callable[[int], bytes]]:
-    pad = "x" * 900
-    if kind == "csv":
-        return b"id,tokens,pad\n", lambda i: f'"evt-{i}",{i}.10,{pad}\n'.encode()
-    return b"", lambda i: f'{{"id":"evt-{i}","tokens":{i}.10,"pad":"{pad}"}}\n'.encode()
-
-
-@pytest.mark.parametrize("kind", ["csv", "ndjson"])
-def test_memory_stays_below_300_mb_for_a_file_of_100_mb(tmp_path: Path, kind: str) -> None:
-    head, line = _wide_lines(kind)
-    lines = b"".join(line(i) for i in range(11_000))
-    with (tmp_path / f"a.{kind}").open("wb") as file:
-        file.write(head)
-        for _ in range(10):
-            file.write(lines)
-    assert (tmp_path / f"a.{kind}").stat().st_size > 100 * 10**6
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURE, str(tmp_path)], capture_output=True, text=True, check=True
-    )
-    rows, megabytes = map(int, done.stdout.split())
-    assert rows == 110_000
-    assert megabytes < 300

@@ -8,6 +8,7 @@ from meterhouse.schema import FACTS
 # What makes a row of each table one of a kind.
 KEYS = {
     "batches": "batch_seq",
+    "source_statements": "source, event_day, batch_seq",
     "usage_events": "source, event_id",
     "rejected_events": "batch_seq, row_no",
     "conflicts": "batch_seq, row_no",

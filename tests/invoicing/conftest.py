@@ -84,6 +84,8 @@ def _customers(**changes):
         "customer_id": "acme",
         "name": 'Acme "Röhren" GmbH',
         "address": '{"city":"Köln","country":"DE","line1":"A\\\\B \\"1\\""}',
+        "email": "bills@acme.example",
+        "tax_ids": '[{"type":"eu_vat","value":"DE2"}]',
         "tax_treatment": "taxed",
         "tax_rate": "0.19",
         "tax_name": "USt",

@@ -160,6 +160,16 @@ FAULTS = {
             request("c-1", "alpha", NOVEMBER, 2),
         ),
     ),
+    "a day of which a source states more": Fault(
+        "sources_are_complete",
+        ("meter", "storage"),
+        {"gurung-main", "twin-disk"},
+        {
+            "source_statements": [
+                {"source": "rows", "event_day": "2025-11-12", "events": "1000"},
+            ]
+        },
+    ),
     "a window below zero": Fault(
         "quantities_are_not_negative",
         ("window", None),

@@ -51,6 +51,7 @@ def test_late_usage_is_a_line_on_the_next_invoice_that_names_window_and_original
     assert second["lines"][0]["correction"] == {
         "already_billed": "10.00",
         "desired": "15.00",
+        "original_date": "2025-10-01",
         "original_number": number,
     }
 

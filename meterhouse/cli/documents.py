@@ -1,0 +1,153 @@
+"""Documents as files: PDF, HTML, and the usage behind their lines as CSV."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from meterhouse.cli.app import App, Command
+from meterhouse.errors import UsageError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from meterhouse.run.documents import Draft, Rendered
+
+Form = Literal["pdf", "html"]
+FOLDER = "documents"
+LEFT = "Files that were written stay; the same command writes them again."
+TO = click.option(
+    "--to",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help=f"Folder to write to.  [default: {FOLDER} in the home]",
+)
+
+
+@click.command(cls=Command, short_help="Write documents as PDF.")
+@click.argument("names", nargs=-1, metavar="NUMBER|DRAFT...")
+@click.option("--all", "is_all", is_flag=True, help="Every issued document.")
+@TO
+@click.pass_context
+def pdf(context: click.Context, names: tuple[str, ...], is_all: bool, folder: Path | None) -> None:
+    """Write documents as PDF, one file each: DIR/ENTITY/YEAR/NUMBER.pdf.
+
+    Drafts are marked as such. The same document gives the same bytes. Ends with 1 if one could
+    not be printed.
+    """
+    _write(context, "pdf", names, is_all, folder)
+
+
+@click.command(cls=Command, short_help="Write documents as HTML.")
+@click.argument("names", nargs=-1, metavar="NUMBER|DRAFT...")
+@click.option("--all", "is_all", is_flag=True, help="Every issued document.")
+@TO
+@click.pass_context
+def html(context: click.Context, names: tuple[str, ...], is_all: bool, folder: Path | None) -> None:
+    """Write documents as HTML pages that need nothing else: DIR/ENTITY/YEAR/NUMBER.html."""
+    _write(context, "html", names, is_all, folder)
+
+
+@click.command(cls=Command, short_help="Write the events behind a document as CSV.")
+@click.argument("number", metavar="NUMBER")
+@click.option("--line", type=int, metavar="N", help="Only this line.")
+@click.option(
+    "--to",
+    "file",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write to.  [default: stdout]",
+)
+@click.pass_context
+def usage(context: click.Context, number: str, line: int | None, file: Path | None) -> None:
+    """One row per event that a line was rated from; quantities add up to those of the lines."""
+    from meterhouse.csv_text import csv_bytes, write_csv
+    from meterhouse.run.usage_behind import in_csv, usage_behind
+
+    app = context.find_object(App) or App()
+    (known,), _ = _resolved(app, [number], takes_drafts=False)
+    found = usage_behind(app.lake, known, line)
+    if file is None and not app.as_json:
+        click.echo(csv_bytes(in_csv(found)), nl=False)
+        return
+    payload: dict[str, Any] = {"number": known, "lines": _summed(found)}
+    if file is None:
+        payload["events"] = found.to_dicts()
+    else:
+        write_csv(in_csv(found), file)
+        payload |= {"path": str(file), "events_written": found.height}
+    app.show(payload, lambda console: console.print(f"Wrote {found.height:,} events to {file}."))
+
+
+def _summed(found: "pl.DataFrame") -> list[dict[str, Any]]:
+    import polars as pl
+
+    lines = found.group_by("line_no", "item", "meter", maintain_order=True)
+    return lines.agg(pl.len().alias("events"), pl.col("quantity").sum()).to_dicts()
+
+
+def _write(
+    context: click.Context, form: Form, names: tuple[str, ...], is_all: bool, folder: Path | None
+) -> None:
+    from meterhouse.run.documents import Rendered, render, render_drafts
+
+    app = context.find_object(App) or App()
+    if bool(names) == is_all:
+        raise UsageError("Name the documents to write, or give --all. Nothing was written.")
+    target = (folder or app.settings.home / FOLDER).resolve()
+    numbers, drafts = (None, []) if is_all else _resolved(app, names)
+    found = Rendered()
+    with app.working("Writing documents", LEFT) as work:
+        if numbers is None or numbers:
+            found = render(app.lake, numbers, form, target, tell=work.message)
+        if drafts:
+            more = render_drafts(app.lake, drafts, form, target)
+            found = Rendered(found.written + more.written, found.failed + more.failed)
+    _show(app, found)
+    if found.failed:
+        context.exit(1)
+
+
+def _show(app: App, found: "Rendered") -> None:
+    payload = {"documents": found.written, "failed": found.failed}
+
+    def render(console: Any) -> None:
+        from meterhouse.cli.tables import clean
+
+        for one in found.written:
+            console.print(clean(one.path), soft_wrap=True)
+
+    app.show(payload, render)
+    for sentence in found.failed:
+        click.echo(sentence, err=True)
+
+
+def _resolved(
+    app: App, names: Sequence[str], *, takes_drafts: bool = True
+) -> tuple[list[str], "list[Draft]"]:
+    """Numbers of issued documents and drafts that are named; every unknown name is told at once."""
+    from meterhouse.cli.drafts import find
+    from meterhouse.cli.reading import derived
+    from meterhouse.run.documents import Draft
+
+    numbers: list[str] = []
+    drafts: list[Draft] = []
+    faults: list[str] = []
+    with derived(app.lake) as db:
+        for name in names:
+            try:
+                found = find(db, name)
+            except UsageError as error:
+                faults.append(str(error))
+                continue
+            if found["number"] is not None:
+                numbers.append(found["number"])
+            elif takes_drafts:
+                drafts.append(Draft(found["id"], found["content"]))
+            else:
+                faults.append(f"{name!r} is a draft; only an issued document has fixed usage.")
+    if faults:
+        raise UsageError("\n".join([*faults, "Nothing was written."]))
+    return numbers, drafts

@@ -1,0 +1,1 @@
+"""Files that leave the house for a period: tables, a workbook and text ledgers."""

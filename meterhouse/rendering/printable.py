@@ -1,0 +1,275 @@
+"""A document as it is printed: every text already written out, in the order of the page.
+
+Made from the canonical JSON and nothing else that has an amount; PDF and HTML print the same
+object, so they cannot differ.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from meterhouse.catalog.fields import plain
+from meterhouse.money import PLACES
+from meterhouse.rendering.formats import Formats, formats
+from meterhouse.rendering.labels import labels, languages
+from meterhouse.rendering.presentation import Payment, Presentation
+
+TAX_ID_NAMES = {"eu_vat": "VAT", "us_ein": "EIN", "gb_vat": "VAT", "jp_trn": "登録番号"}
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Party:
+    """Seller or buyer: name, and the lines below it."""
+
+    name: str
+    lines: tuple[str, ...]
+    tax_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tier:
+    """One tier that was reached; the amount is the unrounded one."""
+
+    units: str
+    quantity: str
+    unit_price: str
+    amount: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line; `notes` say what is unusual about it."""
+
+    number: int
+    description: str
+    period: str
+    notes: tuple[str, ...]
+    quantity: str
+    unit: str
+    unit_price: str
+    amount: str
+    tiers: tuple[Tier, ...]
+
+
+@dataclass(frozen=True)
+class Printable:
+    """One document; `sums` end with the total, `dues` say what was paid and what is due."""
+
+    language: str
+    is_rtl: bool
+    paper: str
+    accent: str
+    title: str
+    number: str
+    draft: str | None
+    issued_on: str
+    seller: Party
+    contact: tuple[str, ...]
+    buyer: Party
+    particulars: tuple[Pair, ...]
+    lines: tuple[Line, ...]
+    sums: tuple[Pair, ...]
+    total: Pair
+    dues: tuple[Pair, ...]
+    as_of: str | None
+    bank: tuple[Pair, ...]
+    terms: str
+    notes: tuple[str, ...]
+    footer: str | None
+    labels: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """What a person calls it: Invoice us-2025-000001."""
+        return f"{self.title} {self.number}"
+
+
+def printable(
+    content: dict[str, Any],
+    look: Presentation,
+    payment: Payment | None = None,
+    draft_id: str | None = None,
+) -> Printable:
+    """The canonical content of a document, issued or (with `draft_id`) not, ready for a page."""
+    form = formats(look.locale, languages())
+    words = labels(form.locale.language)
+    writer = _Writer(content, form, words)
+    state = payment or Payment.at_issue(content)
+    return Printable(
+        language=form.tag,
+        is_rtl=form.is_rtl,
+        paper=form.paper,
+        accent=look.accent,
+        title=words[content["kind"]],
+        number=content["issue"]["number"] if draft_id is None else draft_id[:8],
+        draft=None if draft_id is None else words["draft"],
+        issued_on=content["dates"]["invoice_date"],
+        seller=writer.party(content["seller"], "legal_name"),
+        contact=look.contact,
+        buyer=writer.party(content["buyer"], "name"),
+        particulars=tuple(writer.particulars(draft_id)),
+        lines=tuple(writer.line(line) for line in content["lines"]),
+        sums=tuple(writer.sums()),
+        total=(words["total"], writer.money(content["total"])),
+        dues=() if state is None else tuple(writer.dues(state)),
+        as_of=None if state is None else words["as_of"].format(date=form.day(state.as_of)),
+        bank=tuple(writer.bank()),
+        terms=writer.terms(),
+        notes=tuple(writer.notes()),
+        footer=look.footer,
+        labels={**words, "amount": words["amount"].format(currency=content["currency"])},
+    )
+
+
+@dataclass(frozen=True)
+class _Writer:
+    content: dict[str, Any]
+    form: Formats
+    words: dict[str, str]
+
+    def money(self, amount: str | None) -> str:
+        if amount is None:
+            return self.words["undecided"]
+        return self.form.money(amount, self.content["currency"])
+
+    def amount(self, amount: str) -> str:
+        return self.form.amount(amount, self.content["currency"])
+
+    def day(self, text: str) -> str:
+        return self.form.day(date.fromisoformat(text))
+
+    def party(self, party: dict[str, Any] | None, name: str) -> Party:
+        """A draft may name a seller or buyer that is not in the book."""
+        if party is None:
+            return Party("–", (), ())
+        tax_ids = (self._tax_id(one) for one in party.get("tax_ids") or ())
+        email = (party["email"],) if party.get("email") else ()
+        return Party(party[name], (*self.form.address(party["address"]), *email), tuple(tax_ids))
+
+    def _tax_id(self, tax_id: dict[str, str]) -> str:
+        kind = tax_id["type"]
+        return f"{TAX_ID_NAMES.get(kind, kind.replace('_', ' ').upper())} {tax_id['value']}"
+
+    def particulars(self, draft_id: str | None) -> Iterator[Pair]:
+        content, words = self.content, self.words
+        is_invoice = content["kind"] == "invoice"
+        yield words["number"], content["issue"]["number"] if draft_id is None else draft_id[:8]
+        yield words["invoice_date"], self.day(content["dates"]["invoice_date"])
+        if is_invoice and content["dates"]["due_date"]:
+            yield words["due_date"], self.day(content["dates"]["due_date"])
+        if content["lines"]:
+            yield words["service_period"], self._whole_period()
+        originals = [line["correction"] for line in content["lines"] if line["correction"]]
+        numbers = sorted({one["original_number"] or "–" for one in originals})
+        if numbers:
+            yield words["corrects"], ", ".join(numbers)
+        if content["purchase_order"]:
+            yield words["purchase_order"], content["purchase_order"]
+        if content["buyer"]:
+            yield words["customer_number"], content["buyer"]["id"]
+        yield words["currency"], content["currency"]
+
+    def _whole_period(self) -> str:
+        services = [line["service"] for line in self.content["lines"]]
+        start = min(date.fromisoformat(one["start"]) for one in services)
+        return self.form.period(start, max(date.fromisoformat(one["end"]) for one in services))
+
+    def line(self, line: dict[str, Any]) -> Line:
+        service, steps = line["service"], line["steps"]
+        tiers = [step for step in steps if step["step"] == "tier"]
+        days = (date.fromisoformat(service[name]) for name in ("start", "end"))
+        return Line(
+            number=line["line_no"],
+            description=line["description"] or line["item"],
+            period=self.form.period(*days),
+            notes=tuple(self._line_notes(line)),
+            quantity=self.form.number(line["quantity"]),
+            unit=line["meter"]["unit"] or "" if line["meter"] else "",
+            unit_price=self._unit_price(line["price"]),
+            amount=self.amount(line["amount"]),
+            tiers=tuple(self._tier(step) for step in tiers),
+        )
+
+    def _line_notes(self, line: dict[str, Any]) -> Iterator[str]:
+        for step in line["steps"]:
+            if step.get("days") != step.get("period_days"):
+                yield self.words["days_charged"].format(
+                    days=step["days"], period_days=step["period_days"]
+                )
+        correction = line["correction"]
+        if correction:
+            issued_on = correction.get("original_date")
+            yield self.words["corrected"].format(
+                number=correction["original_number"] or "–",
+                date=self.day(issued_on) if issued_on else "–",
+                desired=self.amount(correction["desired"]),
+                billed=self.amount(correction["already_billed"]),
+            )
+
+    def _unit_price(self, price: dict[str, Any] | None) -> str:
+        if not price:
+            return ""
+        if "tiers" in price:
+            return self.words["see_tiers"]
+        amount = price.get("unit_amount", price.get("amount"))
+        if amount is None:
+            return ""
+        per = price.get("per") or "1"
+        text = self._price(amount)
+        if per == "1":
+            return text
+        return self.words["per"].format(amount=text, per=self.form.number(per))
+
+    def _price(self, amount: str) -> str:
+        return self.form.number(amount, PLACES[self.content["currency"]])
+
+    def _tier(self, step: dict[str, Any]) -> Tier:
+        start = self.form.number(step["from"])
+        units = self.words["tier_over"].format(**{"from": start})
+        if step["to"] is not None:
+            units = f"{start} – {self.form.number(step['to'])}"
+        price = self._price(step["unit_amount"])
+        flat = step.get("flat_amount") or "0"
+        price += f" + {self._price(flat)}" if Decimal(flat) else ""
+        quantity = self.form.number(step["quantity"])
+        return Tier(units, quantity, price, self._price(step["amount"]))
+
+    def sums(self) -> Iterator[Pair]:
+        yield self.words["net"], self.money(self.content["net"])
+        for tax in self.content["tax"]:
+            yield self._tax_name(tax), self.money(tax["amount"])
+
+    def _tax_name(self, tax: dict[str, Any]) -> str:
+        is_taxed = tax["treatment"] == "taxed"
+        name = (tax["name"] or self.words["tax"]) if is_taxed else self.words[tax["treatment"]]
+        rate = self.form.percent(tax["rate"]) if tax["rate"] is not None else ""
+        text = self.words["tax_on"].format(name=name, rate=rate, base=self.money(tax["base"]))
+        return text.replace("  ", " ")
+
+    def dues(self, state: Payment) -> Iterator[Pair]:
+        """A credit is told as what the buyer gets, not as a negative debt."""
+        if state.paid:
+            yield self.words["paid"], self.money(plain(state.paid))
+        label = "credit_due" if state.due < 0 else "amount_due"
+        yield self.words[label], self.money(plain(abs(state.due)))
+
+    def bank(self) -> Iterator[Pair]:
+        bank = (self.content["seller"] or {}).get("bank") or {}
+        iban = bank.get("iban") or ""
+        spaced = " ".join(iban[at : at + 4] for at in range(0, len(iban), 4))
+        texts = {"account_name": bank.get("account_name"), "iban": spaced, "bic": bank.get("bic")}
+        yield from ((self.words[name], text) for name, text in texts.items() if text)
+
+    def terms(self) -> str:
+        terms = self.content["terms"]
+        if self.content["kind"] != "invoice" or terms["net_days"] is None:
+            return ""
+        return terms["description"] or self.words["net_days"].format(days=terms["net_days"])
+
+    def notes(self) -> Iterator[str]:
+        yield from (tax["reason"] for tax in self.content["tax"] if tax["reason"])
+        if self.content["lines"]:
+            yield self.words["includes_last_day"]
