@@ -1,12 +1,12 @@
 """Ratios measured in one run: each step against a bare scan-and-group of the same events.
 
-`make bench EVENTS=1_000_000`. Times on shared machines are noisy; read the ratios. The first run
-of dbt in the process is left out, because it parses the project.
+`make bench EVENTS=10_000_000`. Times on shared machines are noisy: read the ratios, and CPU before
+wall. Everything runs in this process, warm: imports and the parse of the dbt project are left out.
 """
 
 import argparse
 import json
-import resource
+import shutil
 import sys
 import tempfile
 import time
@@ -17,122 +17,137 @@ from typing import Any
 
 import duckdb
 
+from benchmarks.book import write_book
+from benchmarks.data import CUSTOMERS, TYPES, limit, write_usage
 from meterhouse.lake import Lake
-from meterhouse.run.applying import apply_book
-from meterhouse.run.bill import bill
+from meterhouse.run import steps
+from meterhouse.run.bill import begin, bill
 from meterhouse.run.ingest import ingest
 from meterhouse.settings import Settings
 
-CUSTOMERS = 1_000
 THROUGH = date(2026, 11, 1)
-SETTINGS = "sources: {bench: {format: parquet}}\nfuture_tolerance_hours: 87600\n"
-SELLER = """
-kind: entity
-id: seller
-legal_name: Bench Inc
-address: {line1: 1 Street, city: Town, country: US}
-base_currency: USD
-zone: UTC
-approval: automatic
----
-{kind: payment_terms, id: net30, net_days: 30}
----
-{kind: event_type, id: call, properties: {tokens: {type: integer}}}
----
-{kind: meter, id: calls, event_type: call, aggregation: count, unit: call, decimals: 0}
----
-{kind: meter, id: tokens, event_type: call, aggregation: sum, property: tokens, unit: token,
- decimals: 0}
+FILE_EVENTS = 1_000_000
+INVOICES, ITEMS = 100_000, 10
+SETTINGS = "sources: {bench: {format: parquet}}\n"
+# A month of one event for each item of each contract: what is rated, not what is metered.
+ONE_EACH = """
+copy (
+    select md5(c || '-' || i) as id, 'type_' || i as type, 'customer_' || c as subject,
+        timestamptz '2026-10-01 12:00:00+00' + to_seconds(c) as time,
+        ((hash(c * 10 + i) % 1000000000) / 1000)::decimal(18, 6) as quantity,
+        'region-1' as region, 'model-1' as model
+    from range({customers}) customers(c), range({items}) items(i)
+) to '{path}' (format parquet, compression zstd)
 """
-CUSTOMER = """
----
-{{kind: customer, id: c{n}, name: Customer {n}, tax: {{treatment: out_of_scope, reason: bench}}}}
----
-kind: contract
-id: k{n}
-customer: c{n}
-entity: seller
-currency: USD
-zone: {zone}
-start: 2026-10-01
-payment_terms: net30
-items:
-  - {{id: calls, description: Calls, meter: calls, timing: arrears,
-     price: {{model: per_unit, unit_amount: "0.001"}}}}
-  - {{id: tokens, description: Tokens, meter: tokens, timing: arrears,
-     price: {{model: graduated, tiers: [{{up_to: "1000000", unit_amount: "0.000003"}},
-       {{up_to: null, unit_amount: "0.000002"}}]}}}}
-"""
-ZONES = ("UTC", "America/New_York", "Asia/Kathmandu", "Europe/Berlin")
 
 
 def main() -> None:
     """Print the table, and the same as JSON beside it if `--output` names a file."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--events", type=lambda text: int(text.replace("_", "")), default=1_000_000)
+    parser.add_argument("--events", type=_number, default=10_000_000)
+    parser.add_argument("--invoices", type=_number, default=INVOICES)
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        rows = measure(Path(folder), options.events)
+        rows = measure(Path(folder) / "usage", options.events)
+        rows += measure_invoices(Path(folder) / "invoices", options.invoices)
     table(rows, options.events)
     if options.output:
-        options.output.write_text(json.dumps({"events": options.events, "rows": rows}, indent=1))
+        content = {"events": options.events, "invoices": options.invoices, "rows": rows}
+        options.output.write_text(json.dumps(content, indent=1) + "\n")
 
 
 def measure(home: Path, events: int) -> list[dict[str, Any]]:
-    """One row per step: name, wall and CPU seconds, events per second."""
-    (home / "meterhouse.yaml").write_text(SETTINGS)
-    write_book(home)
-    lake = Lake(Settings.load(home))
-    lake.create()
-    apply_book(lake)
-    landing = home / "landing" / "bench"
-    landing.mkdir(parents=True)
-    source = home / "source.parquet"
-    generate(source, 0, events)
-    rows = [timed("limit: scan and group", events, lambda: limit(source))]
+    """One row per step of the way from source files to posted entries."""
+    lake = _home(home)
+    write_book(lake, CUSTOMERS, TYPES, TYPES)
     bill(lake, date(2026, 10, 1))  # Warm: imports and the parsed dbt project.
-    source.rename(landing / "a.parquet")
-    rows.append(timed("ingest: file to sorted, deduplicated lake", events, lambda: ingest(lake)))
-    rows.append(timed("run: lake to issued and posted", events, lambda: bill(lake, THROUGH)))
+    files = _source_files(home / "source", events)
+    rows = [timed("limit: scan and group", events, lambda: limit(files))]
+    rows.append(timed("limit: scan and group, again", events, lambda: limit(files)))
+    landing = lake.settings.landing("bench")
+    landing.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        file.rename(landing / file.name)
+    rows.append(timed("ingest: source to lake", events, lambda: ingest(lake)))
+    rows.append(_rebuild(lake, events))
+    rows.append(timed("run: lake to posted entries", events, lambda: bill(lake, THROUGH)))
     rows.append(timed("run: nothing new", events, lambda: bill(lake, THROUGH)))
     more = max(events // 100, 1)
-    generate(landing / "b.parquet", events - more // 10, events + more)
-    rows.append(timed("+1 % late events, ingest and run", more, lambda: bill(lake, THROUGH)))
+    write_usage(landing / "more.parquet", events, events + more, events + more)
+    rows.append(timed("run: +1 % events", more, lambda: bill(lake, THROUGH)))
+    shutil.rmtree(home)
     return rows
 
 
-def write_book(home: Path) -> None:
-    """A thousand customers in four zones, two meters each."""
-    (home / "book").mkdir()
-    customers = (CUSTOMER.format(n=n, zone=ZONES[n % len(ZONES)]) for n in range(CUSTOMERS))
-    (home / "book" / "book.yaml").write_text(SELLER + "".join(customers))
+def measure_invoices(home: Path, invoices: int) -> list[dict[str, Any]]:
+    """Determinants to issued and posted documents, apart from the metering before them."""
+    lake = _home(home)
+    write_book(lake, invoices, ITEMS, ITEMS)
+    landing = lake.settings.landing("bench")
+    landing.mkdir(parents=True, exist_ok=True)
+    path = landing / "one_each.parquet"
+    duckdb.sql(ONE_EACH.format(customers=invoices, items=ITEMS, path=path))
+    ingest(lake)
+    lines = invoices * ITEMS
+    rows: list[dict[str, Any]] = []
+    with lake.run_lock.held(), begin(lake, THROUGH, None, dry_run=False) as (run, _):
+        with run.warehouse.connect(run.pin, run.known_at) as db:
+            _, fold_from = steps.cut(run, db)
+        steps.fold(run, fold_from)
+
+        def rated() -> None:
+            with run.warehouse.connect(run.pin, run.known_at) as db:
+                steps.rate(run, db)
+
+        def drafted() -> None:
+            with run.warehouse.connect(run.pin, run.known_at) as db:
+                steps.draft(run, db)
+
+        def checked() -> None:
+            with run.warehouse.connect(run.pin, run.known_at) as db:
+                steps.check(run, db)
+
+        rows.append(timed("invoices: rate", lines, rated))
+        rows.append(timed("invoices: assemble", lines, drafted))
+        rows.append(timed("invoices: check", lines, checked))
+        rows.append(timed("invoices: issue and post", lines, lambda: steps.issue_drafts(run)))
+    with lake.reading() as db:
+        issued = db.sql("select count(*) from facts.documents").fetchone()
+    if issued != (invoices,):
+        raise SystemExit(f"{issued} documents were issued, not {invoices}.")
+    return rows
 
 
-def generate(path: Path, first: int, last: int) -> None:
-    """Events numbered first to last over October 2026, customers skewed, 1 % sent twice."""
-    duckdb.sql(f"""
-        copy (
-            select 'e' || (i - (i % 100 = 99)::int) as id, 'call' as type,
-                'c' || cast(floor(pow({CUSTOMERS}, (hash(i) % 10000) / 10000.0)) - 1 as int)
-                    as subject,
-                timestamp '2026-10-01' + to_milliseconds((i * 2678400000 // {last + 1})::bigint)
-                    as time,
-                (hash(i + 7) % 2000)::bigint as tokens
-            from range({first}, {last}) r(i)
-        ) to '{path}' (format parquet, compression zstd)
-    """)
+def _home(folder: Path) -> Lake:
+    folder.mkdir(parents=True)
+    (folder / "meterhouse.yaml").write_text(SETTINGS)
+    lake = Lake(Settings.load(folder))
+    lake.create()
+    return lake
 
 
-def limit(source: Path) -> None:
-    """What any engine must do at least: read the events once and group them."""
-    duckdb.sql(
-        f"select subject, cast(time as date), count(*), sum(tokens) from '{source}' group by all"
-    ).fetchall()
+def _source_files(folder: Path, events: int) -> list[Path]:
+    folder.mkdir()
+    files = []
+    for first in range(0, events, FILE_EVENTS):
+        path = folder / f"usage-{first // FILE_EVENTS:05d}.parquet"
+        write_usage(path, first, min(first + FILE_EVENTS, events), events)
+        files.append(path)
+    return files
+
+
+def _rebuild(lake: Lake, events: int) -> dict[str, Any]:
+    """Usage and determinants of all events from nothing, on a scratch warehouse."""
+    with lake.run_lock.held(), begin(lake, THROUGH, None, dry_run=True) as (run, _):
+        with run.warehouse.connect(run.pin, run.known_at) as db:
+            _, fold_from = steps.cut(run, db)
+        return timed("rebuild: lake to determinants", events, lambda: steps.fold(run, fold_from))
 
 
 def timed(name: str, events: int, work: Callable[[], object]) -> dict[str, Any]:
-    """Run once and measure wall and CPU of this process and its threads."""
+    """Run once and measure wall, CPU and peak memory of this process and its threads."""
+    Path("/proc/self/clear_refs").write_text("5")  # Resets the peak.
     wall, cpu = time.perf_counter(), time.process_time()
     work()
     seconds = time.perf_counter() - wall
@@ -140,23 +155,33 @@ def timed(name: str, events: int, work: Callable[[], object]) -> dict[str, Any]:
         "step": name,
         "seconds": round(seconds, 3),
         "cpu_seconds": round(time.process_time() - cpu, 3),
-        "events_per_second": round(events / seconds),
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "rows_per_second": round(events / seconds),
+        "peak_mb": _peak_mb(),
     }
 
 
+def _peak_mb() -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) // 1024
+
+
 def table(rows: list[dict[str, Any]], events: int) -> None:
-    """Print the rows with their ratio to the first."""
-    bare = rows[0]["cpu_seconds"] or 0.001
+    """Print the rows with their ratios to the second scan, whose files are cached."""
+    bare = next(row for row in rows if row["step"].endswith("again"))
     sys.stdout.write(f"{events:,} events, {CUSTOMERS:,} customers, one run, warm process\n")
-    head = f"{'step':45} {'s':>8} {'cpu s':>8} {'x limit':>8} {'events/s':>12} {'peak MB':>8}\n"
-    sys.stdout.write(head)
+    head = ("step", "s", "cpu s", "x limit", "x cpu", "rows/s", "peak MB")
+    sys.stdout.write("{:32} {:>8} {:>8} {:>8} {:>8} {:>12} {:>8}\n".format(*head))
     for row in rows:
-        ratio = row["cpu_seconds"] / bare
+        wall = row["seconds"] / max(bare["seconds"], 0.001)
+        cpu = row["cpu_seconds"] / max(bare["cpu_seconds"], 0.001)
         sys.stdout.write(
-            f"{row['step']:45} {row['seconds']:8.2f} {row['cpu_seconds']:8.2f} {ratio:8.1f} "
-            f"{row['events_per_second']:12,} {row['peak_mb']:8,}\n"
+            f"{row['step']:32} {row['seconds']:8.2f} {row['cpu_seconds']:8.2f} {wall:8.1f} "
+            f"{cpu:8.1f} {row['rows_per_second']:12,} {row['peak_mb']:8,}\n"
         )
+
+
+def _number(text: str) -> int:
+    return int(text.replace("_", ""))
 
 
 if __name__ == "__main__":

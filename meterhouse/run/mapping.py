@@ -17,7 +17,6 @@ from meterhouse.source_settings import FieldFrom, Source
 TEXT = "VARCHAR"
 ZONED = "TIMESTAMP WITH TIME ZONE"
 NAIVE = "TIMESTAMP"
-INSTANT = "'%Y-%m-%d %H:%M:%S.%f'"
 RECORD = {"source_row", "line", "bad_line"}
 
 
@@ -147,14 +146,24 @@ def _key_path(*keys: str) -> str:
     return "$." + ".".join('"' + key.replace('"', "") + '"' for key in keys)
 
 
+def spelled(instant: str, suffix: str = "+00:00") -> str:
+    """The text of a typed time, as connectors/spelling.py writes it."""
+    return f"(strftime({instant}, '%Y-%m-%d %H:%M:%S.%f') || {literal(suffix)})"
+
+
+def text_of(column: str, kind: str) -> str:
+    """SQL for the text of a column of `raw`, whatever its type."""
+    return _value(column, kind).text
+
+
 def _value(column: str, kind: str) -> Value:
     """A column with its text in the spelling of connectors/spelling.py."""
     if kind == TEXT:
         return Value(column)
     if kind == ZONED:
-        return Value(f"(strftime({column}, {INSTANT}) || '+00:00')", column, kind)
+        return Value(spelled(column), column, kind)
     if kind == NAIVE:
-        return Value(f"strftime({column}, {INSTANT})", column, kind)
+        return Value(spelled(column, ""), column, kind)
     return Value(f"cast({column} as varchar)", column, kind)
 
 

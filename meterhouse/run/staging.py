@@ -11,7 +11,7 @@ import duckdb
 from meterhouse.duck import identifier, literal
 from meterhouse.lake import RANKS
 from meterhouse.run import plain
-from meterhouse.run.mapping import INSTANT, Mapped, mapped
+from meterhouse.run.mapping import Mapped, mapped, spelled
 from meterhouse.run.validation import Property, check, properties, row_hash
 from meterhouse.source_settings import Source
 
@@ -47,7 +47,8 @@ def stage(
     db.execute(
         "create or replace temp view checked as "
         f"select {EVENT}, received_at, row_hash, {ranks}{typed}, "
-        "cast(null as varchar) as time_text, cast(null as bigint) as original_seq, "
+        f"coalesce(time_text, {spelled('occurred_at')}) as time_text, "
+        "cast(null as bigint) as original_seq, "
         "cast(null as bigint) as original_row, cast(null as varchar) as reason, '' as detail, "
         "is_plain from staged union all by name "
         f"select faulty.* exclude (broken), {ranks} from faulty "
@@ -127,7 +128,7 @@ def _make_staged(
         select source_row, {_event_id(fields)} as event_id, event_type, subject, customer_id,
             occurred_at, event_day, data, $now as received_at, is_plain, content_md5,
             case when is_plain then {_hash(fields, known)} end as row_hash,
-            case when not is_plain then {_time_text(fields)} end as time_text,
+            case when is_plain then time_given else {_time_text(fields)} end as time_text,
             case when not is_plain then broken end as broken,
             {", ".join(RANKS)}{_named(kept)}
         from judged
@@ -189,7 +190,7 @@ def _time_text(fields: Mapped) -> str:
     """The text of the time; made of the instant where that was typed, which few rows need."""
     if fields.time.typed is None:
         return "time_given"
-    return f"strftime(occurred_at, {INSTANT}) || {literal(fields.time_suffix)}"
+    return spelled("occurred_at", fields.time_suffix)
 
 
 def _hash(fields: Mapped, known: list[Property]) -> str:
