@@ -2,8 +2,11 @@
 
 import csv
 import io
-from collections.abc import Iterator
+import time
+import weakref
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.csv as pc
@@ -19,6 +22,8 @@ from meterhouse.errors import UsageError
 # NUL is refused in the file, so no row of it can be this one. It is put behind the last row; when
 # it does not come back as a row, a quote was left open (Arrow itself says nothing then).
 END = "\0end"
+# Arrow's threads let go within milliseconds of the end; one that hangs must not hang a load.
+LETS_GO_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,13 @@ def header(origin: Origin, line: str, limits: Limits, dialect: CsvDialect) -> li
     return names
 
 
-class _Feed(io.RawIOBase):
+class _Piece(bytearray):
+    """Bytes that Arrow holds, and with them what they came from."""
+
+    lent: "_Lent | None" = None
+
+
+class _Feed:
     """Pieces of text as the file that Arrow reads; keeps the fault that ended it."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
@@ -86,6 +97,7 @@ class _Feed(io.RawIOBase):
         self._last = b"\n"
         self._tail: bytes | None = b""
         self.fault: BaseException | None = None
+        self.lent: Callable[[], _Lent | None] = lambda: None
 
     def header(self, origin: Origin, limits: Limits) -> str | None:
         """The first record, taken off the feed; None for a file without a byte."""
@@ -112,17 +124,18 @@ class _Feed(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def read(self, size: int) -> _Piece:
+        """The next bytes, at most so many; none at the end."""
         try:
             if not self._rest:
                 self._rest = self._next()
         except BaseException as error:
             self.fault = error
             raise
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
+        piece = _Piece(self._rest[:size])
+        self._rest = self._rest[size:]
+        piece.lent = self.lent()
+        return piece
 
     def _next(self) -> bytes:
         if piece := next(self._pieces, b""):
@@ -130,6 +143,21 @@ class _Feed(io.RawIOBase):
             return piece
         tail, self._tail = self._tail, None
         return b"" if tail is None else (b"" if self._last == b"\n" else b"\n") + tail
+
+
+class _Lent(io.RawIOBase):
+    """A feed and a handler as Arrow's threads hold them: gone when all is, each piece included.
+
+    No frame of it stands in a traceback, which would keep it.
+    """
+
+    def __init__(self, feed: _Feed, ragged: Ragged) -> None:
+        self.read = feed.read  # type: ignore[assignment, method-assign]
+        self.readable = feed.readable  # type: ignore[method-assign]
+        self._ragged = ragged
+
+    def note(self, row: pc.InvalidRow) -> Literal["skip", "error"]:
+        return self._ragged.note(row)
 
 
 def _record_end(text: bytes) -> int | None:
@@ -150,10 +178,18 @@ def _batches(
     dialect: CsvDialect,
     ragged: Ragged,
 ) -> Iterator[pa.RecordBatch]:
+    """Rows as Arrow cuts them; returns when Arrow's threads have let go of ours.
+
+    They need the interpreter to read, to note and to let go; if it ends meanwhile, they abort the
+    process.
+    """
     feed.end_with(len(columns), dialect.delimiter)
+    own = [_Lent(feed, ragged)]
+    feed.lent = held = weakref.ref(own[0])
+    reader = None
     try:
         reader = pc.open_csv(
-            feed,
+            own[0],
             read_options=pc.ReadOptions(
                 column_names=columns,
                 # Row numbers reach the handler only without threads.
@@ -164,7 +200,7 @@ def _batches(
             parse_options=pc.ParseOptions(
                 delimiter=dialect.delimiter,
                 newlines_in_values=True,
-                invalid_row_handler=ragged.note,
+                invalid_row_handler=own[0].note,
             ),
             convert_options=pc.ConvertOptions(
                 column_types={column: pa.string() for column in columns},
@@ -182,6 +218,18 @@ def _batches(
                 "a quote may be left open, or raise max_line_bytes"
             ) from error
         raise origin.rejected(f"is not CSV ({error})") from error
+    finally:
+        # A traceback holds this frame, and with it whatever it still names.
+        own.clear()
+        reader = None
+        _wait_until_let_go(held)
+
+
+def _wait_until_let_go(held: weakref.ref[_Lent]) -> None:
+    """Asked and not told: what tells would itself be code that Arrow's thread runs at the end."""
+    until = time.monotonic() + LETS_GO_SECONDS
+    while held() is not None and time.monotonic() < until:
+        time.sleep(0.001)
 
 
 def _swallowed(batch: pa.RecordBatch) -> bool:

@@ -97,11 +97,9 @@ class HttpSource:
             return None
         try:
             return Cursor.of_stored(committed[-1])
-        except WrongAnswer as error:
-            asked = Asked(self.name, "the cursor of its last batch")
-            raise asked.rejected(
-                f"{error}; give the source another name if it is another one now"
-            ) from error
+        except WrongAnswer:
+            # Of another connector: the source moved here, and all is asked for once more.
+            return None
 
     def _pages(self, before: Cursor | None) -> Generator[tuple[Asked, Listing], None, None]:
         since = None

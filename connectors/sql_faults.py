@@ -55,12 +55,12 @@ _UNKNOWN = _Sign("", "the URI is not one that the driver understands", False)
 
 
 def fault(
-    source: str, uri: str, error: Exception, *, connecting: bool = False
+    source: str, uri: str, error: Exception, *, variable: str | None = None
 ) -> Unanswered | SourceRejected:
-    """The error of a driver as one of ours."""
+    """The error of a driver as one of ours; `variable` has the URI, given while connecting."""
     state = getattr(error, "sqlstate", None)
-    if connecting and not state:
-        return _connecting(source, str(error))
+    if variable is not None and not state:
+        return _connecting(source, variable, str(error))
     said = _without_secrets(_primary(error), uri)
     if state:
         reason = f"the database says: {said} (SQLSTATE {state})"
@@ -73,12 +73,13 @@ def fault(
     return SourceRejected(source, f"{reason}; correct its section `sql`")
 
 
-def _connecting(source: str, text: str) -> Unanswered | SourceRejected:
+def _connecting(source: str, variable: str, text: str) -> Unanswered | SourceRejected:
     sign = _sign(text, _CONNECTING)
     if sign.is_passing:
         return Unanswered(source, sign.meaning)
     return SourceRejected(
-        source, f"{sign.meaning}; correct the URI in its environment variable, or the database"
+        source,
+        f"{sign.meaning}; correct the URI in its environment variable {variable}, or the database",
     )
 
 

@@ -54,7 +54,7 @@ def snapshot(source: str, place: SqlPlace, uri: str) -> Iterator[Snapshot]:
     try:
         connection = dbapi.connect(dialect.driver(), dialect.uri(uri, seconds))
     except adbc_driver_manager.Error as error:
-        raise fault(source, uri, error, connecting=True) from None
+        raise fault(source, uri, error, variable=place.uri_variable) from None
     with closing(connection):
         try:
             with connection.cursor() as cursor:

@@ -1,5 +1,7 @@
+import os
 import shutil
 from datetime import date, timedelta
+from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from meterhouse import dedupe
 from meterhouse.dedupe import EPOCH, KEY, KeyIndex
 from tests.lake.writing import add_events, lake_of, note
 
@@ -259,3 +262,110 @@ def test_whatever_happens_to_its_files_the_index_answers_like_a_dictionary(
     assert sorted(hits.tolist()) == sorted(events.keys(sorted(known)).tolist())
     assert days == sorted({day for name in known for day in events.days[name]})
     events.db.close()
+
+
+def named(events, *names):
+    """The keys and days of events, as a load holds them, out of order."""
+    keys = events.keys(names)
+    days = [(max(events.days[name]) - EPOCH).days for name in names]
+    return keys[::-1], np.array(days[::-1], dtype=np.int32)
+
+
+def test_a_batch_added_from_memory_is_found_like_one_that_was_folded(events, folder):
+    fill(events, folder, 2)
+    index = folded(events, folder)
+    events.add([("a", DAY), ("b", DAY + timedelta(3))])
+    index.add(events.head, *named(events, "a", "b"))
+    for each in (index, folded(events, folder)):
+        assert answer(events, each, "a", "b", "e0-0") == (3, [DAY, DAY + timedelta(3)])
+    events.add([])
+    index.add(events.head, np.empty(0, np.uint64), np.empty(0, np.int32))
+    assert answer(events, folded(events, folder), "a") == (1, [DAY])
+
+
+def test_a_batch_is_not_added_before_a_fold(events, folder):
+    events.add([("a", DAY)])
+    with pytest.raises(AssertionError, match="only after a fold"):
+        KeyIndex(folder).add(1, *named(events, "a"))
+
+
+def test_the_next_fold_catches_up_with_a_batch_whose_add_was_killed(events, folder, monkeypatch):
+    fill(events, folder, 3)
+    index = folded(events, folder)
+    events.add([("late", DAY)])
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            index.add(events.head, *named(events, "late"))
+    assert answer(events, folded(events, folder), "late", "e2-0") == (2, [DAY, DAY + timedelta(2)])
+
+
+def test_a_fold_takes_a_bounded_number_of_events_at_once(events, folder, monkeypatch):
+    monkeypatch.setattr(dedupe, "MOST_FOLDED", 5)
+    monkeypatch.setattr(dedupe, "MOST_MERGED", 0)
+    sizes = (2, 2, 2, 9, 0, 1, 4, 1)
+    for batch, size in enumerate(sizes):
+        events.add([(f"e{batch}-{n}", DAY + timedelta(batch)) for n in range(size)])
+    index = folded(events, folder)
+    runs = sorted(folder.glob("*.keys"))
+    # Only a batch that is larger by itself is taken whole.
+    assert [path.stat().st_size // 12 for path in runs] == [4, 2, 9, 5, 1]
+    for batch, size in enumerate(sizes):
+        if size:
+            assert answer(events, index, f"e{batch}-{size - 1}") == (1, [DAY + timedelta(batch)])
+
+
+def test_runs_above_the_bound_are_not_merged(events, folder, monkeypatch):
+    monkeypatch.setattr(dedupe, "MOST_MERGED", 4)
+    fill(events, folder, 9)
+    assert [path.stat().st_size // 12 for path in sorted(folder.glob("*.keys"))] == [3, 3, 3]
+    index = folded(events, folder)
+    for batch in range(9):
+        assert answer(events, index, f"e{batch}-0") == (1, [DAY + timedelta(batch)])
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 1000])
+def test_a_search_block_by_block_finds_what_a_whole_one_does(events, folder, monkeypatch, block):
+    monkeypatch.setattr(dedupe, "BLOCK", block)
+    twice = [("twice", DAY), ("twice", DAY + timedelta(7)), ("twice", DAY + timedelta(8))]
+    events.add([*twice, *((f"e{n}", DAY + timedelta(n)) for n in range(300))])
+    index = folded(events, folder)
+    assert answer(events, index, "new") == (0, [])  # Mapped: 300 keys are many to look for one.
+    assert answer(events, index, "twice") == (1, [DAY, DAY + timedelta(7), DAY + timedelta(8)])
+    asked = [*(f"e{n}" for n in range(0, 300, 50)), "twice", "new"]
+    days = {DAY + timedelta(n) for n in (*range(0, 300, 50), 7, 8)}
+    assert answer(events, index, *asked) == (7, sorted(days))
+
+
+def test_the_checksum_of_a_run_is_compared_once_for_each_state_of_its_file(
+    events, folder, monkeypatch
+):
+    events.add([("a", DAY)])
+    folded(events, folder)
+    read, compared = dedupe._is_whole, []
+    monkeypatch.setattr(dedupe, "_is_whole", lambda *a: compared.append(a) or read(*a))
+    folded(events, folder)
+    folded(events, folder)
+    assert len(compared) == 1
+    [run] = folder.glob("*.keys")
+    os.utime(run, ns=(0, 0))
+    assert answer(events, folded(events, folder), "a") == (1, [DAY])
+    assert len(compared) == 2
+
+
+def test_an_index_of_another_version_of_duckdb_is_removed(lake):
+    add_events(lake, 0, 3)
+    with lake.session() as db:
+        index = KeyIndex.of(lake, db)
+        index.fold(db, lake.head().batch_seq)
+        [own] = lake.settings.keys.iterdir()
+        assert own.name.endswith(f"-duckdb-{duckdb.__version__}")
+        other = own.with_name(own.name.replace(duckdb.__version__, "0.0.1"))
+        shutil.copytree(own, other)
+        KeyIndex.of(lake, db)
+    assert list(lake.settings.keys.iterdir()) == [own]
+    assert list(own.glob("*.keys"))

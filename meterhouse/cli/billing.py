@@ -27,18 +27,24 @@ Held = list[dict[str, Any]]
 @click.option("--through", type=DAY, required=True, help="Bill what is due up to this day.")
 @click.option("--known-at", type=int, metavar="BATCH", help="Know only up to this batch (dry).")
 @click.option("--dry-run", is_flag=True, help="Work on a copy; load and issue nothing.")
+@click.option("--full", is_flag=True, help="Run every step even if nothing has changed.")
 @click.pass_context
-def run(context: click.Context, through: date, known_at: int | None, dry_run: bool) -> None:
+def run(
+    context: click.Context, through: date, known_at: int | None, dry_run: bool, full: bool
+) -> None:
     """Load, rate, draft, check, issue what may be issued, and publish.
 
-    Safe to repeat after any interruption. Ends with 3 if a blocking check failed or a draft was
+    Safe to repeat after any interruption; when nothing has changed since the last run it says so
+    and stops. Ends with 3 if a blocking check failed or a draft was
     held back by more than a missing approval, after everything else was done.
     """
     app = context.find_object(App) or App()
     with app.working("Opening the home", LEFT_BY_RUN) as work:
         from meterhouse.run.bill import bill
 
-        result = bill(app.lake, through, known_at=known_at, dry_run=dry_run, tell=work.stage)
+        result = bill(
+            app.lake, through, known_at=known_at, dry_run=dry_run, full=full, tell=work.stage
+        )
         received = sum(one.received for one in result.loaded)
         if received and LOADING in work.took:
             work.message(f"Loaded {rate(received, work.took[LOADING])}")
@@ -86,6 +92,7 @@ def _payload(result: "Billed", held: Held) -> dict[str, Any]:
         "failed_checks": result.failed_checks,
         "warnings": result.warnings,
         "is_published": result.is_published,
+        "is_unchanged": result.is_unchanged,
     }
 
 
@@ -97,6 +104,8 @@ def _render(console: Any, result: "Billed", held: Held) -> None:
     if result.is_dry:
         console.print(f"Dry run, nothing was issued: {result.why_dry}.")
     print_batches(console, [one for one in result.loaded if one.batch_seq is not None])
+    if result.is_unchanged:
+        console.print("Nothing has changed since this run, so no step was run again (--full does).")
     counts = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in result.counts.items())
     console.print(f"Run {result.run_id[:8]} through {result.through}: {counts}")
     if result.totals:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from meterhouse.errors import UsageError
 from meterhouse.failpoints import failpoint
@@ -11,6 +12,7 @@ from meterhouse.lake import Lake, Pin
 from meterhouse.run import steps
 from meterhouse.run.completeness import record_statements
 from meterhouse.run.context import Run
+from meterhouse.run.finished import record_finish, unchanged_since
 from meterhouse.run.ingest import Loaded, ingest
 from meterhouse.run.issuing import Issued
 from meterhouse.run.pinning import pin_run, verify_facts
@@ -37,6 +39,7 @@ class Billed:
     issued: Issued | None = None
     totals: list[dict[str, str]] = field(default_factory=list)
     is_published: bool = False
+    is_unchanged: bool = False  # Nothing had changed, so that no step was run.
 
 
 def bill(
@@ -45,11 +48,19 @@ def bill(
     *,
     known_at: int | None = None,
     dry_run: bool = False,
+    full: bool = False,
     tell: Tell = lambda _: None,
 ) -> Billed:
-    """Run every step under the run lock; safe to repeat after any interruption."""
+    """Run every step under the run lock; safe to repeat after any interruption.
+
+    Where nothing has changed since the last finished run, its result is given again and no step
+    is run, unless `full`.
+    """
+    is_plain = not dry_run and known_at is None
     with lake.run_lock.held():
-        loaded = [] if dry_run or known_at is not None else admit(lake, tell)
+        loaded = admit(lake, tell) if is_plain else []
+        if is_plain and not full and (last := unchanged_since(lake, through)) is not None:
+            return _repeated(through, loaded, last)
         with begin(lake, through, known_at, dry_run) as (run, why_dry):
             result = Billed(run.run_id, through, run.known_at, run.is_dry, why_dry, loaded)
             prepare(run, result, tell)
@@ -122,6 +133,31 @@ def finish(run: Run, result: Billed, tell: Tell = lambda _: None) -> None:
     steps.refresh(run)
     tell("Publishing")
     result.is_published = run.warehouse.publish()
+    summary = {
+        "counts": result.counts,
+        "failed_checks": result.failed_checks,
+        "held": [list(pair) for pair in result.issued.held],
+        "warnings": result.warnings,
+    }
+    with run.warehouse.connect(run.lake.head()) as db:
+        record_finish(run, db, {**summary, **steps.left(db)})
+
+
+def _repeated(through: date, loaded: list[Loaded], last: dict[str, Any]) -> Billed:
+    held = tuple((draft, why) for draft, why in last["held"])
+    return Billed(
+        last["run_id"],
+        through,
+        last["known_at"],
+        is_dry=False,
+        loaded=loaded,
+        counts={**last["counts"], **last["left"]},
+        failed_checks=last["failed_checks"],
+        warnings=last["warnings"],
+        issued=Issued(None, (), held),
+        totals=last["totals"],
+        is_unchanged=True,
+    )
 
 
 def _why_dry(lake: Lake, through: date, seq: int, pin: Pin, dry_run: bool) -> str:

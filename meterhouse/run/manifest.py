@@ -67,10 +67,11 @@ def _content(run: Run, db: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
 
 def _output(db: duckdb.DuckDBPyConnection, table: str, column: str) -> dict[str, Any]:
+    # The rows' hashes in order, not the rows: sorting 50,000 rows of JSON took a second.
     row = db.execute(
         f"select count(*), coalesce(sum({column}), 0)::varchar, "
-        f"sha256(coalesce(string_agg(to_json(t)::varchar, ',' order by to_json(t)::varchar), '')) "
-        f"from {table} as t"
+        "sha256(coalesce(string_agg(row_md5, '' order by row_md5), '')) "
+        f"from (select {column}, md5(to_json(t)::varchar) as row_md5 from {table} as t)"
     ).fetchone()
     if row is None:
         raise AssertionError(table)

@@ -4,6 +4,7 @@
 expression of a type and the text of the same value say the same.
 """
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -17,11 +18,16 @@ from meterhouse.source_settings import FieldFrom, Source
 TEXT = "VARCHAR"
 ZONED = "TIMESTAMP WITH TIME ZONE"
 NAIVE = "TIMESTAMP"
+# Decimals without a digit before the point, which DuckDB writes as .5.
+FRACTIONS = re.compile(r"DECIMAL\((\d+),\1\)")
 RECORD = {"source_row", "line", "bad_line"}
 
 
 class Value(NamedTuple):
-    """One value of a record: its text, and where its column is typed, itself and its type."""
+    """One value of a record: its text, and where its column is typed, itself and the column's type.
+
+    The time of an event is an instant whatever the type of its column.
+    """
 
     text: str
     typed: str | None = None
@@ -73,15 +79,16 @@ def mapped(db: duckdb.DuckDBPyConnection, name: str, source: Source) -> Mapped:
     record = _Record(name, columns)
     mapping = source.map
     keys = record.keys(source)
+    time = _time(record, mapping.time)
     return Mapped(
         record.field(mapping.type).text,
         record.field(mapping.subject).text,
-        _time(record, mapping.time),
+        time,
         "coalesce((line->'$.data')::varchar, '{}')" if keys is None else _object(keys),
         keys,
         "bad_line" if "bad_line" in columns else "cast(null as varchar)",
         record.identity(source),
-        "Z" if mapping.time.zone else "+00:00",
+        "Z" if time.type == NAIVE else "+00:00",
     )
 
 
@@ -164,7 +171,10 @@ def _value(column: str, kind: str) -> Value:
         return Value(spelled(column), column, kind)
     if kind == NAIVE:
         return Value(spelled(column, ""), column, kind)
-    return Value(f"cast({column} as varchar)", column, kind)
+    text = f"cast({column} as varchar)"
+    if FRACTIONS.fullmatch(kind):
+        text = rf"regexp_replace({text}, '^(-?)\.', '\10.')"
+    return Value(text, column, kind)
 
 
 def _time(record: _Record, field: FieldFrom) -> Value:
@@ -175,7 +185,7 @@ def _time(record: _Record, field: FieldFrom) -> Value:
     if field.zone is None:
         return Value(found.text)
     if found.typed is not None and found.type == NAIVE:
-        return Value(f"({found.text} || 'Z')", f"cast({found.typed} as timestamptz)", ZONED)
+        return Value(f"({found.text} || 'Z')", f"cast({found.typed} as timestamptz)", NAIVE)
     has_offset = r"'(Z|[+-][0-9]{2}(:?[0-9]{2})?)$'"
     text = found.text
     return Value(

@@ -54,7 +54,8 @@ def typed(prop: Property, value: Value) -> str:
         return cast
     if value.type.startswith("DECIMAL"):
         # A cast rounds the places that a property does not keep: those are for the rules to name.
-        return f"case when {cast} = {raw} then {cast} end"
+        # Compared in the type of the column: one that holds both may be wider than any decimal.
+        return f"case when try_cast({cast} as {value.type}) = {raw} then {cast} end"
     return f"cast(null as {column_type})"
 
 

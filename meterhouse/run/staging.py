@@ -32,7 +32,8 @@ def stage(
     of all; its columns are those that validation.check gives, but for `broken`."""
     known = properties(db)
     _make_types(db, known)
-    _make_staged(db, mapped(db, name, source), known, now, latest)
+    fields = mapped(db, name, source)
+    _make_staged(db, fields, known, now, latest)
     db.execute("drop table raw")
     _number_equal_rows(db)
     db.execute(
@@ -47,7 +48,7 @@ def stage(
     db.execute(
         "create or replace temp view checked as "
         f"select {EVENT}, received_at, row_hash, {ranks}{typed}, "
-        f"coalesce(time_text, {spelled('occurred_at')}) as time_text, "
+        f"coalesce(time_text, {spelled('occurred_at', fields.time_suffix)}) as time_text, "
         "cast(null as bigint) as original_seq, "
         "cast(null as bigint) as original_row, cast(null as varchar) as reason, '' as detail, "
         "is_plain from staged union all by name "

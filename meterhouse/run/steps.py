@@ -111,10 +111,20 @@ def refresh(run: Run, hear: Hear | None = None) -> list[NodeResult]:
     return results
 
 
-def totals(db: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
-    """Number and net of the drafts by kind and currency, as text."""
+def totals(db: duckdb.DuckDBPyConnection, which: str = "true") -> list[dict[str, str]]:
+    """Number and net of the drafts by kind and currency, as text; `which` is SQL over a draft."""
     rows = db.execute(
         "select kind, currency, count(*)::varchar as documents, sum(net)::varchar as net "
-        "from billing.drafts group by all order by all"
+        f"from billing.drafts where {which} group by all order by all"
     ).fetchall()
     return [dict(zip(("kind", "currency", "documents", "net"), row, strict=True)) for row in rows]
+
+
+def left(db: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """What issuing left of the drafts: `totals` of them, and `left`, the number of drafts and
+    lines."""
+    stays = "draft_id not in (select document_id from facts.documents)"
+    drafts = db.sql(f"select count(*) from billing.drafts where {stays}").fetchone()
+    lines = db.sql(f"select count(*) from billing.draft_lines where {stays}").fetchone()
+    counts = {"drafts": drafts[0] if drafts else 0, "draft_lines": lines[0] if lines else 0}
+    return {"left": counts, "totals": totals(db, stays)}

@@ -110,11 +110,12 @@ def plan_fold(run: Run, db: duckdb.DuckDBPyConnection) -> int:
 
 def _plan_meters(run: Run, db: duckdb.DuckDBPyConnection) -> None:
     columns = property_columns(run.lake.columns(db, "usage_events"))
+    texts = [name for name, kind in columns.items() if not kind.lower().startswith("decimal")]
     filters = "".join(
         f", (filter->{literal(_path(name))})::varchar[] as {identifier('filter_' + name)}"
-        for name, kind in columns.items()
-        if not kind.lower().startswith("decimal")
+        for name in texts
     )
+    is_filtered = " or ".join(f"(filter->{literal(_path(name))}) is not null" for name in texts)
     db.execute(
         f"""
         create or replace table ops.meter_plan as
@@ -128,7 +129,8 @@ def _plan_meters(run: Run, db: duckdb.DuckDBPyConnection) -> None:
             pairs.customer_id, pairs.zone, meters.meter_id, meters.meter_version,
             meters.event_type, meters.aggregation,
             '{PROPERTY_PREFIX}' || meters.property as property,
-            coalesce(folded.folded_seq, 0) as from_seq, run.known_at{filters}
+            coalesce(folded.folded_seq, 0) as from_seq, run.known_at,
+            row_number() over () as plan_no, {is_filtered or "false"} as is_filtered{filters}
         from pairs
         cross join book.meters as meters
         cross join ops.run as run

@@ -120,12 +120,14 @@ def test_a_cursor_of_another_kind_than_before_is_refused(api: Api, tmp_path: Pat
 
 
 @pytest.mark.parametrize("stored", ["", "5", "{}", '{"lsn":"7"}', '{"number":7}', '{"number":"x"}'])
-def test_a_stored_cursor_that_is_none_of_ours_is_refused(
+def test_after_a_cursor_that_is_none_of_ours_all_is_asked_for(
     api: Api, tmp_path: Path, stored: str
 ) -> None:
-    with pytest.raises(SourceRejected, match="no cursor of an HTTP source"):
-        list(source_of(api, tmp_path, **RESUMES).pending([stored]))
-    assert api.seen == []
+    api.records = FIVE
+    source = source_of(api, tmp_path, **RESUMES)
+    ours = cursor_after(source)
+    assert ids(source, str(ours), stored) == ["1", "2", "3", "4", "5"]
+    assert "since" not in api.queries()[-1]
 
 
 # What the API itself states

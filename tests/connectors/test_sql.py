@@ -213,14 +213,17 @@ def test_null_and_missing_cursors_are_refused(postgres: Postgres, tmp_path: Path
     assert "cursor 'no' is none of id, at" in refusal(table.source(cursor="no"))
     table.insert("(1, null)", "(2, '2026-01-01')")
     assert "cursor 'at' is null in some rows" in refusal(table.source(cursor="at"))
-    assert "was not made by connector 'sql'" in refusal(table.source(), '["page", 3]')
 
 
-def test_another_cursor_column_begins_again(postgres: Postgres, tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", ['["page", 3]', '{"at":"1"}', "", "3", '"x"'])
+def test_another_cursor_column_and_the_cursor_of_another_connector_begin_again(
+    postgres: Postgres, tmp_path: Path, other: str
+) -> None:
     table = Table(postgres, tmp_path, "id int, at date")
     table.insert("(1, '2026-01-02')", "(2, '2026-01-01')")
     _, [cursor] = pulled(table.source())
     assert ids(table.source(cursor="at"), cursor) == ["2", "1"]
+    assert ids(table.source(), cursor, other) == ["1", "2"]
 
 
 def test_a_database_restored_to_an_older_state_is_read_on_from_there(

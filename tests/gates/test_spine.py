@@ -4,6 +4,7 @@ import gzip
 import json
 import random
 import shutil
+from datetime import timedelta
 from decimal import Decimal
 
 import duckdb
@@ -11,6 +12,7 @@ import polars as pl
 import pytest
 
 from meterhouse.duck import literal
+from meterhouse.run.applying import apply_book
 from meterhouse.run.bill import bill
 from meterhouse.run.ingest import ingest
 from meterhouse.run.rebuild import rebuild
@@ -219,10 +221,44 @@ def test_its_second_half_with_100_new_rows_adds_exactly_100(copy, first):
     assert unbalanced_of(lake) == []
 
 
+def test_a_run_after_which_nothing_changed_says_so_and_repeats_its_result(copy):
+    lake = copy()
+    before, head = inputs_of(lake), lake.head()
+    full = bill(lake, THROUGH, full=True)
+    again = bill(lake, THROUGH)
+    assert (full.is_unchanged, again.is_unchanged) == (False, True)
+    same = ("run_id", "known_at", "counts", "failed_checks", "warnings", "issued", "totals")
+    assert {name: getattr(again, name) for name in same} == {
+        name: getattr(full, name) for name in same
+    }
+    assert (inputs_of(lake), lake.head().batch_seq) == (before, head.batch_seq)
+
+
+@pytest.mark.parametrize("change", ["usage", "day", "settings", "book", "warehouse", "published"])
+def test_whatever_a_run_depends_on_makes_it_run_again(copy, change):
+    lake, through = copy(), THROUGH
+    bill(lake, THROUGH, full=True)
+    assert bill(lake, THROUGH).is_unchanged
+    if change == "usage":
+        put(lake, "new.csv", text_of(made_rows(1, start="2023-11-20 08:00:00", seed=1)))
+    elif change == "day":
+        through = THROUGH + timedelta(1)
+    elif change == "settings":
+        with (lake.settings.home / "meterhouse.yaml").open("a") as file:
+            file.write("\nmemory_limit: 1GB\n")
+    elif change == "book":
+        book = lake.settings.book / "more.yaml"
+        book.write_text("{kind: payment_terms, id: net7, net_days: 7}\n")
+        apply_book(lake)
+    else:
+        shutil.rmtree(getattr(lake.settings, change).parent)
+    assert not bill(lake, through).is_unchanged
+
+
 def test_the_run_again_and_again_without_its_warehouse_changes_nothing(copy):
     lake = copy()
     before = inputs_of(lake)
-    again = bill(lake, THROUGH)
+    again = bill(lake, THROUGH, full=True)
     derived = derived_of(lake)
     shutil.rmtree(lake.settings.warehouse.parent)
     shutil.rmtree(lake.settings.published.parent)

@@ -144,8 +144,8 @@ class Home:
         return [one for one in ingest(self.lake) if one.batch_seq is not None]
 
     def bill(self, through, **options):
-        """One whole run, as the command line makes it."""
-        return bill(self.lake, through, **options)
+        """One whole run, as the command line makes it with --full: every step, also in vain."""
+        return bill(self.lake, through, full=True, **options)
 
     def issue(self, through, spoil=None, known_at=None):
         """A run from landed files to issue, without what decides no amount (marts, published copy).

@@ -1,7 +1,33 @@
-{# One row per new event: whether a charge window reads it, and if not, why. -#}
+{# One row per new event of an unclear day: whether a charge window reads it, and if not, why. -#}
 {% set texts = property_columns('text') %}
 
 with
+
+unclear as (
+
+    select * from {{ ref('stg_facts__unclear_days') }}
+
+),
+
+-- A join on equal keys only: all days of a filtered type are written out.
+unclear_days as (
+
+    select
+        unclear.customer_id,
+        unclear.event_type,
+        unclear.event_day
+    from unclear
+    where unclear.event_day is not null
+    union
+    select
+        unclear.customer_id,
+        unclear.event_type,
+        days.event_day
+    from unclear
+    cross join (select distinct event_day from {{ ref('stg_facts__new_events') }}) as days
+    where unclear.event_day is null
+
+),
 
 events as (
 
@@ -11,12 +37,17 @@ events as (
         on
             events.customer_id = fate_plan.customer_id
             and events.batch_seq > fate_plan.from_seq
+    semi join unclear_days
+        on
+            events.customer_id = unclear_days.customer_id
+            and events.event_type = unclear_days.event_type
+            and events.event_day = unclear_days.event_day
 
 ),
 
 plan as (
 
-    select distinct * exclude (zone, from_seq, known_at)
+    select distinct * exclude (zone, from_seq, known_at, plan_no)
     from {{ source('ops', 'meter_plan') }}
 
 ),

@@ -16,15 +16,9 @@
 
 with
 
-events as (
+days as (
 
-    select * from {{ ref('stg_facts__metered_events') }}
-
-),
-
-offsets as (
-
-    select * from {{ source('usage', 'zone_offsets') }}
+    select * from {{ ref('stg_facts__metered_days') }}
 
 ),
 
@@ -32,29 +26,17 @@ run as (
 
     select * from {{ source('ops', 'run') }}
 
-),
-
-folded as (
-
-    select
-        events.customer_id,
-        events.meter_id,
-        events.meter_version,
-        events.zone,
-        cast(events.occurred_at + to_seconds(offsets.offset_seconds) as date) as local_day,
-        '{}' as dimensions,
-        run.known_at as folded_seq,
-        cast(sum(events.sign) as bigint) as event_count,
-        cast(sum(events.sign * events.quantity) as decimal(38, 12)) as quantity
-    from events
-    inner join offsets
-        on
-            events.zone = offsets.zone
-            and events.occurred_at >= offsets.valid_from
-            and events.occurred_at < offsets.valid_to
-    cross join run
-    group by all
-
 )
 
-select * from folded
+select
+    days.customer_id,
+    days.meter_id,
+    days.meter_version,
+    days.zone,
+    days.local_day,
+    '{}' as dimensions,
+    run.known_at as folded_seq,
+    days.event_count,
+    days.quantity
+from days
+cross join run

@@ -20,6 +20,12 @@ judged as (
 
 ),
 
+days as (
+
+    select * from {{ ref('stg_facts__judged_days') }}
+
+),
+
 run as (
 
     select * from {{ source('ops', 'run') }}
@@ -34,7 +40,7 @@ moved as (
         event_type,
         event_day,
         fate,
-        sign
+        sign as event_count
     from judged
     union all
     select
@@ -42,9 +48,26 @@ moved as (
         event_type,
         event_day,
         'superseded' as fate,
-        1 as sign
+        1 as event_count
     from judged
     where is_superseded
+    union all
+    select
+        customer_id,
+        event_type,
+        event_day,
+        fate,
+        event_count
+    from days
+    union all
+    select
+        customer_id,
+        event_type,
+        event_day,
+        'superseded' as fate,
+        superseded_count as event_count
+    from days
+    where superseded_count > 0
 
 ),
 
@@ -56,7 +79,7 @@ counted as (
         moved.event_day,
         moved.fate,
         run.known_at as folded_seq,
-        cast(sum(moved.sign) as bigint) as event_count
+        cast(sum(moved.event_count) as bigint) as event_count
     from moved
     cross join run
     group by all

@@ -1,1 +1,0 @@
-{{ metered_events(ref('stg_facts__new_events'), source('ops', 'fold_plan')) }}

@@ -1,0 +1,82 @@
+"""Whether anything has changed since the last run that came to its end.
+
+A run is a function of the facts, the day, the code and the home's own documents. When all of them
+are what they were, a second run could only find the difference to be nothing; it says so at once.
+`meterhouse run --full` goes the whole way all the same.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from meterhouse.canonical import canonical_json, sha256_text
+from meterhouse.durable import file_sha256
+from meterhouse.lake import Lake
+from meterhouse.run.context import Run, code_hash
+from meterhouse.settings import FILE, Settings
+from meterhouse.warehouse import Warehouse
+
+TABLE = """
+create table if not exists ops.finished (
+    head bigint, through date, code varchar, documents varchar, run_id varchar, known_at bigint,
+    summary varchar
+)
+"""
+
+
+def record_finish(run: Run, db: duckdb.DuckDBPyConnection, summary: dict[str, Any]) -> None:
+    """Write that a run came to its end, and what the next one says if nothing changes, as JSON."""
+    db.execute(f"begin; {TABLE}; delete from ops.finished")
+    db.execute(
+        "insert into ops.finished values (?, ?, ?, ?, ?, ?, ?)",
+        [
+            run.lake.head().batch_seq,
+            run.through,
+            code_hash(),
+            _documents_hash(run.lake.settings),
+            run.run_id,
+            run.known_at,
+            canonical_json(summary),
+        ],
+    )
+    db.execute("commit")
+
+
+def unchanged_since(lake: Lake, through: date) -> dict[str, Any] | None:
+    """What the last finished run had to say, with its run_id and known_at, if another run through
+    the same day would only repeat it; else None."""
+    warehouse = Warehouse(lake)
+    if not (warehouse.path.exists() and lake.settings.published.exists()):
+        return None
+    now = [lake.head().batch_seq, through, code_hash(), _documents_hash(lake.settings)]
+    row = _finished(warehouse, now)
+    if row is None:
+        return None
+    return {**json.loads(row[2]), "run_id": row[0], "known_at": row[1]}
+
+
+def _finished(warehouse: Warehouse, now: list[Any]) -> tuple[Any, ...] | None:
+    try:
+        with duckdb.connect(str(warehouse.path), read_only=True) as db:
+            return db.execute(
+                "select run_id, known_at, summary from ops.finished "
+                "where head = ? and through = ? and code = ? and documents = ?",
+                now,
+            ).fetchone()
+    except duckdb.Error:
+        return None  # No run has finished here, or the file is not whole: run.
+
+
+def _documents_hash(settings: Settings) -> str:
+    """Hash of what a run reads beside the facts: the settings and the home's expectations."""
+    found = [(path.name, file_sha256(path)) for path in _documents(settings)]
+    return sha256_text(canonical_json([list(pair) for pair in found]))
+
+
+def _documents(settings: Settings) -> Iterator[Path]:
+    yield settings.home / FILE
+    yield from sorted((settings.home / "expectations").glob("*.yaml"))
