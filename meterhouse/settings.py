@@ -35,7 +35,7 @@ class HomeFile(Strict):
     sources: dict[str, Source] = Field(default={})
     limits: Limits = Limits()
     future_tolerance_hours: int = Field(default=24, ge=0)
-    memory_limit: str = "2GB"
+    memory_limit: str = "1GB"
     threads: int | None = None
     orphan_age_hours: int = Field(default=24, ge=0)
 

@@ -29,7 +29,7 @@ sources: {}
 
 # limits: {max_bytes_unpacked: 17179869184, max_ratio: 100}
 # future_tolerance_hours: 24   # events further ahead than this are quarantined
-# memory_limit: 2GB            # of the engine; larger work spills into tmp/
+# memory_limit: 1GB            # of the engine; larger work spills into tmp/
 # threads: 2                   # default: every core
 # orphan_age_hours: 24         # unregistered files of killed commits are swept after this
 """

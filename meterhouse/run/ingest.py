@@ -150,7 +150,7 @@ def _load_file(
         flatten(db)
         now = lake.settings.now()
         stage(db, name, lake.settings.source(name), now, now + lake.settings.future_tolerance)
-        return _commit_checked(lake, db, name, file, cursors)
+        return _commit_checked(lake, db, name, file, cursors, received)
 
 
 def _commit_empty(
@@ -172,7 +172,8 @@ def release(lake: Lake, db: duckdb.DuckDBPyConnection, source: str) -> Loaded:
         check(db, now, now + lake.settings.future_tolerance)
         db.execute("delete from checked where reason is not null")
         db.execute("create or replace temp table staged as from checked limit 0")
-        return _commit_checked(lake, db, source, None, [])
+        good = db.execute("select count(*) from checked").fetchone()
+        return _commit_checked(lake, db, source, None, [], int(good[0]) if good else 0)
 
 
 def _commit_checked(
@@ -181,8 +182,9 @@ def _commit_checked(
     source: str,
     file: SourceFile | None,
     cursors: Sequence[str],
+    records: int,
 ) -> Loaded:
-    """Classify and commit `checked`: records of a file, or without one a release.
+    """Classify and commit `checked`, so many records of a file, or without one of a release.
 
     What brings nothing new, neither event nor cursor, commits nothing.
     """
@@ -191,6 +193,8 @@ def _commit_checked(
     events = classify(db, source, lake.settings.source(source), index, head_of(db).batch_seq)
     failpoint("ingest.classified")
     found = counts(db)
+    if sum(found.values()) != records:
+        raise AssertionError(f"{records} records became {sum(found.values())}; nothing was kept.")
     if file is None and not found:
         return Loaded(source, name, None)
     if file is not None and file.cursor in cursors and set(found) == {"duplicate"}:

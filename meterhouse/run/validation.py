@@ -204,7 +204,8 @@ def canonical_number(text: str) -> str:
 def _content(known: list[Property]) -> str:
     """The canonical text of `data`: key and value, in the order of the keys."""
     numbers = ", ".join(literal(p.name) for p in known if p.is_number)
-    value = "data->>('$.\"' || k || '\"')"
+    # A JSON pointer: a key may hold any sign, which a path in quotes may not.
+    value = "data->>('/' || replace(replace(k, '~', '~0'), '/', '~1'))"
     canonical = (
         f"case when list_contains([{numbers}]::varchar[], k) "
         f"and regexp_matches({value}, {literal(NUMBER)}) then {canonical_number(value)} "

@@ -96,6 +96,7 @@ def plan_fold(run: Run, db: duckdb.DuckDBPyConnection) -> int:
     A new meter version, zone or customer reads from the first batch, for itself only. Returns the
     batch after which anything has to be read.
     """
+    _list_restated(run, db)
     _plan_meters(run, db)
     _forget_unplanned(db)
     _plan_fates(db)
@@ -106,6 +107,20 @@ def plan_fold(run: Run, db: duckdb.DuckDBPyConnection) -> int:
         "(select known_at from ops.run))"
     ).fetchone()
     return int(least[0]) if least else 0
+
+
+def _list_restated(run: Run, db: duckdb.DuckDBPyConnection) -> None:
+    """Add the events of new batches that replaced older versions to ops.restated."""
+    row = db.execute("select max(batch_seq) from ops.restated_to").fetchone()
+    done = int(row[0]) if row and row[0] is not None else 0
+    db.execute("begin")
+    db.execute(
+        "insert into ops.restated select batch_seq, row_no, replaces_seq, replaces_row "
+        f"from facts.usage_events where replaces_seq is not null and batch_seq > {done}"
+    )
+    db.execute("delete from ops.restated_to")
+    db.execute("insert into ops.restated_to values (?)", [run.known_at])
+    db.execute("commit")
 
 
 def _plan_meters(run: Run, db: duckdb.DuckDBPyConnection) -> None:

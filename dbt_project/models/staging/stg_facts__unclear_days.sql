@@ -1,4 +1,4 @@
-{# Customers, types and UTC days whose events have to be judged one by one; a null day is all days. -#}
+{# Customers, types and UTC days whose events have to be judged one by one; null is every day. -#}
 {% set texts = property_columns('text') %}
 
 with
