@@ -35,6 +35,11 @@ create table if not exists ops.lake (lake_id varchar);
 create table if not exists ops.restated (
     batch_seq bigint, row_no bigint, replaces_seq bigint, replaces_row bigint
 );
+create table if not exists ops.conserved (
+    customer_id varchar, zone varchar, meter_id varchar, meter_version bigint,
+    quantity decimal(38, 12), counted_to bigint
+);
+create table if not exists ops.counted (customer_id varchar, events bigint, counted_to bigint);
 create table if not exists ops.restated_to (batch_seq bigint);
 create table if not exists ops.fated (
     customer_id varchar, coverage_hash varchar, folded_seq bigint

@@ -9,6 +9,7 @@ import polars as pl
 
 from meterhouse.lake import Commit
 from meterhouse.run.completeness_check import compare
+from meterhouse.run.conserved import count_new
 from meterhouse.run.context import Run
 from meterhouse.run.invariants import CHECKS, Check
 
@@ -18,6 +19,7 @@ NAMED_FAULT = "^(batch [0-9]|first )"
 
 def run_checks(run: Run, db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Run every check and store the results as facts; returns them, one row per result."""
+    count_new(run, db)
     compare(db, run.lake.settings.file.sources, run.known_at)
     results = pl.concat([_result(run, db, check) for check in CHECKS])
     return store_results(run, results)

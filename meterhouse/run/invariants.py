@@ -89,9 +89,7 @@ CHECKS = (
         "accepted events = read by a charge window + named buckets",
         "Usage leaks between the lake and the bill; delete the warehouse and run again.",
         """
-        with events as (
-            select customer_id, count(*) as events from facts.usage_events group by 1
-        ),
+        with events as (select customer_id, events from ops.counted),
         fates as (select customer_id, sum(event_count) as fates from usage.fates group by 1)
         select customer_id as scope_id, coalesce(events, 0) as expected,
             coalesce(fates, 0) as actual, 'events' as detail
@@ -105,11 +103,7 @@ CHECKS = (
         "the quantity of a meter's events = the quantity of its days",
         "The daily aggregates are not what the events say; delete the warehouse and run again.",
         """
-        with events as (
-            select customer_id, meter_id, meter_version, zone,
-                sum(sign * quantity) as quantity
-            from staging.stg_facts__all_metered_events group by all
-        ),
+        with events as (select * from ops.conserved),
         -- Days of a zone the customer has left, or of a replaced meter version, are read no more.
         days as (
             select customer_id, meter_id, meter_version, zone, sum(quantity) as quantity

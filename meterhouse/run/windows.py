@@ -8,6 +8,7 @@ import polars as pl
 from meterhouse.contracts.windows import charge_windows
 from meterhouse.duck import identifier, literal
 from meterhouse.periods import zone_days, zone_offsets
+from meterhouse.run.conserved import plan_count
 from meterhouse.run.context import Run
 from meterhouse.schema import PROPERTY_PREFIX, property_columns
 from meterhouse.warehouse import pin_table
@@ -100,6 +101,7 @@ def plan_fold(run: Run, db: duckdb.DuckDBPyConnection) -> int:
     _plan_meters(run, db)
     _forget_unplanned(db)
     _plan_fates(db)
+    plan_count(db)
     least = db.execute(
         "select least("
         "(select coalesce(min(from_seq), max(known_at)) from ops.fold_plan), "

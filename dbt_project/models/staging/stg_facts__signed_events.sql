@@ -1,11 +1,6 @@
+{# Every accepted event once, and once more with sign -1 where a newer version replaced it.
+   The source is read under two names: DuckDB keeps a CTE that is used twice in memory, whole. -#}
 with
-
--- Read twice, and never to be kept in memory whole, as DuckDB would by itself.
-events as not materialized (
-
-    select * from {{ source('facts', 'usage_events') }}
-
-),
 
 accepted as (
 
@@ -13,7 +8,13 @@ accepted as (
         *,
         1 as sign,
         false as is_superseded
-    from events
+    from {{ source('facts', 'usage_events') }}
+
+),
+
+older as (
+
+    select * from {{ source('facts', 'usage_events') }}
 
 ),
 
@@ -28,14 +29,14 @@ restated as (
 replaced as (
 
     select
-        events.* replace (restated.batch_seq as batch_seq),
+        older.* replace (restated.batch_seq as batch_seq),
         -1 as sign,
         true as is_superseded
     from restated
-    inner join events
+    inner join older
         on
-            restated.replaces_seq = events.batch_seq
-            and restated.replaces_row = events.row_no
+            restated.replaces_seq = older.batch_seq
+            and restated.replaces_row = older.row_no
 
 )
 
