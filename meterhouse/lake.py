@@ -210,8 +210,12 @@ class Lake:
     def session(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection that may commit; temp tables staged on it can be appended."""
         with connect(self.settings) as db:
-            self._attach(db)
+            self.attach(db)
             yield db
+
+    def attach(self, db: duckdb.DuckDBPyConnection) -> None:
+        """Attach the facts as `lake` to a connection, which may commit from then on."""
+        self._attach(db)
 
     @contextmanager
     def reading(self, known_at: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:

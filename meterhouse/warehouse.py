@@ -80,16 +80,23 @@ class Warehouse:
 
     def replace(self, db: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> int:
         """Replace a derived table by a frame and pin it to the run, in one transaction."""
-        schema, name = table.split(".")
-        arrow = frame.to_arrow()
-        db.register("frame_in", arrow)
-        db.execute("begin")
-        target = f"{schema}.{identifier(name)}"
-        db.execute(f"create or replace table {target} as select * from frame_in")
-        pin_table(db, table, frame.height)
-        db.execute("commit")
+        db.register("frame_in", frame.to_arrow())
+        rows = self.replace_by(db, table, "select * from frame_in")
         db.unregister("frame_in")
-        return frame.height
+        return rows
+
+    def replace_by(self, db: duckdb.DuckDBPyConnection, table: str, select: str) -> int:
+        """Replace a derived table by the rows of a SELECT and pin it to the run, in one
+        transaction; returns their number."""
+        schema, name = table.split(".")
+        target = f"{schema}.{identifier(name)}"
+        db.execute("begin")
+        db.execute(f"create or replace table {target} as {select}")
+        counted = db.execute(f"select count(*) from {target}").fetchone()
+        rows = int(counted[0]) if counted else 0
+        pin_table(db, table, rows)
+        db.execute("commit")
+        return rows
 
     def publish(self) -> bool:
         """Copy the warehouse for readers if it changed; returns whether it did."""

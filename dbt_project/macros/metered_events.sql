@@ -11,16 +11,15 @@
         events.batch_seq,
         events.sign,
         {% if extra %}events.{{ extra }},{% endif %}
-        -- A property that is not required may be missing: such an event adds nothing.
-        cast(
-            coalesce(
-                case
-                    when plan.aggregation = 'count' then 1
-                    {% for name in numbers %}
-                    when plan.property = '{{ name }}' then events.{{ name }}
-                    {% endfor %}
-                end, 0
-            ) as decimal(38, 12)
+        -- A property that is not required may be missing: such an event adds nothing. Each is cast
+        -- by itself, for a CASE of numbers with other places may round them.
+        coalesce(
+            case
+                when plan.aggregation = 'count' then cast(1 as decimal(38, 12))
+                {% for name in numbers %}
+                when plan.property = '{{ name }}' then cast(events.{{ name }} as decimal(38, 12))
+                {% endfor %}
+            end, 0
         ) as quantity
     from {{ events }} as events
     inner join {{ plan }} as plan

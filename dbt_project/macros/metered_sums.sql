@@ -30,12 +30,13 @@
     group by plan.plan_no, day_no
 {% endmacro %}
 
-{# The quantity of one meter among the sums of all: those of the property it adds up. #}
+{# The quantity of one meter among the sums of all: those of the property it adds up. Each sum is
+   cast by itself: a CASE of sums with other places would round them all to those of one. #}
 {% macro quantity_of_meter() %}
     case
-        when plan.aggregation = 'count' then summed.event_count
+        when plan.aggregation = 'count' then cast(summed.event_count as decimal(38, 12))
         {% for name in property_columns('number') %}
-        when plan.property = '{{ name }}' then summed.{{ name }}
+        when plan.property = '{{ name }}' then cast(summed.{{ name }} as decimal(38, 12))
         {% endfor %}
     end
 {% endmacro %}

@@ -1,8 +1,12 @@
-{# The typed property columns of the usage events of one family: 'number' or 'text'. #}
+{# The typed property columns of the usage events of one family: 'number' or 'text'. The table is
+   named, not referred to as a source: models that read it by other models have unit tests too. #}
 {% macro property_columns(family) %}
     {% set names = [] %}
     {% if execute %}
-        {% for column in adapter.get_columns_in_relation(source('facts', 'usage_events')) %}
+        {% set events = api.Relation.create(
+            database=target.database, schema='facts', identifier='usage_events'
+        ) %}
+        {% for column in adapter.get_columns_in_relation(events) %}
             {% set is_number = column.data_type.lower().startswith('decimal') %}
             {% if column.name.startswith('p_') and is_number == (family == 'number') %}
                 {% do names.append(column.name) %}

@@ -19,9 +19,8 @@ from meterhouse.failpoints import failpoint
 from meterhouse.lake import RANKS, Commit, Lake, head_of, views
 from meterhouse.run.book import flatten
 from meterhouse.run.classification import ACCEPTED, classify, counts
-from meterhouse.run.mapping import load_raw
+from meterhouse.run.deliveries import Book, Delivery, checked, deliveries, recorded_to
 from meterhouse.run.sources import open_source
-from meterhouse.run.staging import stage
 from meterhouse.run.validation import check
 from meterhouse.schema import property_columns
 
@@ -92,19 +91,20 @@ def ingest(
 
 def _load_source(lake: Lake, name: str, source: UsageSource) -> Iterator[Loaded]:
     known, cursors = _loaded_before(lake, name)
-    for file in source.pending(cursors):
-        if file.content_sha256 in known:
+    for delivery in deliveries(lake, name, source, known, cursors):
+        file, db = delivery.file, delivery.db
+        if db is None:
             yield _passed_over(lake, name, file, known[file.content_sha256], cursors)
             continue
-        with lake.session() as db:
-            earlier = db.execute(
-                "select batch_seq from lake.facts.batches where source = ? and content_sha256 = ?",
-                [name, file.content_sha256],
-            ).fetchone()
-            if earlier is not None:
-                yield _passed_over(lake, name, file, int(earlier[0]), cursors)
-                continue
-            yield _load_file(lake, db, name, source, file, cursors)
+        lake.attach(db)
+        earlier = db.execute(
+            "select batch_seq from lake.facts.batches where source = ? and content_sha256 = ?",
+            [name, file.content_sha256],
+        ).fetchone()
+        if earlier is not None:
+            yield _passed_over(lake, name, file, int(earlier[0]), cursors)
+            continue
+        yield _load_delivery(lake, db, name, source, delivery, cursors)
 
 
 def _loaded_before(lake: Lake, name: str) -> tuple[dict[str, int], list[str]]:
@@ -131,26 +131,27 @@ def _passed_over(
         return Loaded(name, file.name, _commit_empty(lake, db, name, file, "repeat"), note=note)
 
 
-def _load_file(
+def _load_delivery(
     lake: Lake,
     db: duckdb.DuckDBPyConnection,
     name: str,
     source: UsageSource,
-    file: SourceFile,
+    delivery: Delivery,
     cursors: list[str],
 ) -> Loaded:
-    received = load_raw(db, source.read(file))
-    if received == 0:
-        db.execute("drop table raw")
+    file = delivery.file
+    if not delivery.records:
         note = "the file holds no records"
         return Loaded(name, file.name, _commit_empty(lake, db, name, file, "file"), note=note)
-    failpoint("ingest.staged")
     with lake.write_lock.held():
-        views(db, None)
-        flatten(db)
-        now = lake.settings.now()
-        stage(db, name, lake.settings.source(name), now, now + lake.settings.future_tolerance)
-        return _commit_checked(lake, db, name, file, cursors, received)
+        if recorded_to(db) != delivery.book_seq:  # The book changed since the file was checked.
+            again = checked(lake, name, source, file, Book.of(lake))
+            try:
+                lake.attach(db := again.db or db)
+                return _commit_checked(lake, db, name, file, cursors, again.records)
+            finally:
+                again.close()
+        return _commit_checked(lake, db, name, file, cursors, delivery.records)
 
 
 def _commit_empty(

@@ -10,12 +10,23 @@ from meterhouse.pricing.rating import rate_windows
 from meterhouse.run.context import Run
 
 DUE = """
+create or replace temp view due as
 select windows.*, determinants.determinant_id,
-    coalesce(determinants.quantity, windows.fixed_quantity) as quantity,
+    coalesce(determinants.quantity, windows.fixed_quantity) as asked,
     determinants.event_count
 from billing.charge_windows as windows
 left join usage.determinants as determinants using (window_id)
-where windows.due_on <= ?
+where windows.due_on <= date '{through}'
+"""
+# What the price models read: all else stays in the warehouse and is joined to the result there.
+READ = """
+select window_id, contract_id, customer_id, price_model, price, currency, asked as quantity,
+    prorate_start, prorate_end, window_start_on, window_end_on, period_start_on, period_end_on
+from due
+"""
+DESIRED = """
+select due.* exclude (asked), rated.* exclude (window_id)
+from due join rated on rated.window_id = due.window_id
 """
 FAILURES = {"contract_id": pl.String, "customer_id": pl.String, "sentence": pl.String}
 
@@ -26,11 +37,16 @@ def rate_due(run: Run, db: duckdb.DuckDBPyConnection) -> int:
     A contract that cannot be rated leaves the run with its reason in ops.failures; the others
     are rated as if it were not there.
     """
-    windows = db.sql(DUE, params=[run.through]).pl().with_columns(pl.col("quantity").cast(QUANTITY))
+    db.execute(DUE.format(through=run.through.isoformat()))
+    windows = db.sql(READ).pl().with_columns(pl.col("quantity").cast(QUANTITY))
     rated, failures = _rated(windows)
-    desired = windows.drop("quantity").join(rated, on="window_id", validate="1:1")
     run.warehouse.replace(db, "ops.failures", failures)
-    return run.warehouse.replace(db, "billing.desired_lines", desired)
+    db.register("rated", rated.to_arrow())
+    lines = run.warehouse.replace_by(db, "billing.desired_lines", DESIRED)
+    db.unregister("rated")
+    if lines != rated.height:
+        raise AssertionError(f"{rated.height} rated windows became {lines} lines.")
+    return lines
 
 
 def _rated(windows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

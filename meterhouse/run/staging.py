@@ -17,6 +17,8 @@ from meterhouse.source_settings import Source
 
 US_PER_DAY = 86_400_000_000
 EPOCH = "timestamptz '1970-01-01 00:00:00+00'"
+# What of the book the check of a record reads.
+BOOK_TABLES = ("event_types", "properties", "subjects")
 EVENT = "source_row, event_id, event_type, subject, customer_id, occurred_at, event_day, data"
 # What makes two records without an id equal.
 CONTENT_MD5 = (
