@@ -4,8 +4,9 @@ PYTHON := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
 # Tests use DuckDB, which takes every core it sees: two workers are enough.
 JOBS   ?= 2
-# Size of the benchmark.
-EVENTS ?= 1_000_000
+# Sizes of the benchmark.
+EVENTS ?= 10_000_000
+INVOICES ?= 100_000
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check bench ui soak clean
@@ -33,7 +34,7 @@ check: $(STAMP)  ## format, lint, types, SQL lint and the fast tests
 	$(PYTHON) -m pytest -q -n $(JOBS) --dist loadgroup -m "not slow and not soak"
 
 bench: $(STAMP)  ## measure speed and memory
-	$(PYTHON) benchmarks/run.py --events $(EVENTS)
+	$(PYTHON) -m benchmarks.run --events $(EVENTS) --invoices $(INVOICES) --output bench.json
 
 ui: $(STAMP)  ## open Dagster's pages on ./demo
 	$(VENV)/bin/meterhouse --home demo ui

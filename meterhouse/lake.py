@@ -22,16 +22,13 @@ from meterhouse.duck import connect, identifier, literal
 from meterhouse.durable import file_sha256, fsync, make_folder
 from meterhouse.errors import Busy, Corrupt, UsageError
 from meterhouse.failpoints import failpoint
+from meterhouse.lake_tables import add_missing, create_tables, has_counters
 from meterhouse.locks import FileLock
-from meterhouse.schema import FACTS, TAIL
+from meterhouse.schema import FACTS
 from meterhouse.settings import Settings
 
 T = TypeVar("T")
 
-# Inlined in the catalog: counters are the one table that is updated, and the list of files
-# cannot be a file of its own list.
-INLINED = ("control.counters", "facts.files")
-INLINE_ROWS = 1_000_000
 # Columns that rows may bring along: they sort as customer_id and event_type do, and cost less.
 RANKS = ("customer_rank", "type_rank")
 TEMPORARY = ".tmp-"
@@ -202,10 +199,10 @@ class Lake:
             make_folder(self.settings.data, self.settings.home)
             with connect(self.settings) as db:
                 self._attach(db)
-                if _has_counters(db):
-                    _add_missing(db)
+                if has_counters(db):
+                    add_missing(db)
                     return False
-                _create_tables(db)
+                create_tables(db)
         return True
 
     @contextmanager
@@ -358,53 +355,6 @@ def views(db: duckdb.DuckDBPyConnection, known_at: int | None) -> None:
     limit = "" if known_at is None else f" where batch_seq <= {int(known_at)}"
     for table in FACTS:
         db.execute(f"create or replace view facts.{table} as from lake.facts.{table}{limit}")
-
-
-def _has_counters(db: duckdb.DuckDBPyConnection) -> bool:
-    made = db.execute(
-        "select 1 from duckdb_tables() where database_name = 'lake' "
-        "and schema_name = 'control' and table_name = 'counters'"
-    ).fetchone()
-    return bool(made and db.execute("select 1 from lake.control.counters").fetchone())
-
-
-def _create_tables(db: duckdb.DuckDBPyConnection) -> None:
-    # Options cannot be set inside the transaction that makes their table, so the first counter
-    # comes last: without it the next call makes whatever is missing.
-    db.execute("begin")
-    db.execute("create schema if not exists lake.control")
-    db.execute("create schema if not exists lake.facts")
-    db.execute("create table if not exists lake.control.counters (name varchar, value bigint)")
-    for table, columns in FACTS.items():
-        listed = ", ".join(f"{name} {kind}" for name, kind in {**columns, **TAIL}.items())
-        db.execute(f"create table if not exists lake.facts.{table} ({listed})")
-    db.execute("alter table lake.facts.usage_events set partitioned by (event_day)")
-    db.execute("commit")
-    for name in INLINED:
-        schema, table = name.split(".")
-        db.execute(
-            f"call lake.set_option('data_inlining_row_limit', {INLINE_ROWS}, "
-            f"schema => '{schema}', table_name => '{table}')"
-        )
-    db.execute("insert into lake.control.counters values ('batch_seq', 0)")
-
-
-def _add_missing(db: duckdb.DuckDBPyConnection) -> None:
-    """Tables and columns that a lake of an earlier release lacks; old rows have nulls there."""
-    found: dict[str, set[str]] = {}
-    for table, column in db.execute(
-        "select table_name, column_name from duckdb_columns() "
-        "where database_name = 'lake' and schema_name = 'facts'"
-    ).fetchall():
-        found.setdefault(table, set()).add(column)
-    for table, columns in FACTS.items():
-        wanted = {**columns, **TAIL}
-        if table not in found:
-            listed = ", ".join(f"{name} {kind}" for name, kind in wanted.items())
-            db.execute(f"create table lake.facts.{table} ({listed})")
-            continue
-        for name in [name for name in wanted if name not in found[table]]:
-            db.execute(f"alter table lake.facts.{table} add column {name} {wanted[name]}")
 
 
 def head_of(db: duckdb.DuckDBPyConnection) -> Pin:

@@ -32,6 +32,20 @@ unclear as (
 
 ),
 
+unclear_days as (
+
+    select * from unclear
+    where event_day is not null
+
+),
+
+unclear_types as (
+
+    select * from unclear
+    where event_day is null
+
+),
+
 -- Joins on equal keys only: an "or" or an "exists" over a million days took minutes.
 clear as (
 
@@ -39,13 +53,15 @@ clear as (
         days.*,
         cast(days.event_day as timestamptz) as day_start
     from days
-    anti join (select * from unclear where event_day is not null) as by_day
+    anti join unclear_days
         on
-            days.customer_id = by_day.customer_id
-            and days.event_type = by_day.event_type
-            and days.event_day = by_day.event_day
-    anti join (select * from unclear where event_day is null) as always
-        on days.customer_id = always.customer_id and days.event_type = always.event_type
+            days.customer_id = unclear_days.customer_id
+            and days.event_type = unclear_days.event_type
+            and days.event_day = unclear_days.event_day
+    anti join unclear_types
+        on
+            days.customer_id = unclear_types.customer_id
+            and days.event_type = unclear_types.event_type
 
 ),
 
@@ -86,8 +102,8 @@ read_days as (
         on
             clear.customer_id = spans.customer_id
             and clear.event_type = spans.event_type
-            and spans.covered_from <= clear.day_start
-            and spans.covered_to > clear.day_start
+            and clear.day_start >= spans.covered_from
+            and clear.day_start < spans.covered_to
 
 ),
 
@@ -99,8 +115,8 @@ unread_days as (
         on
             clear.customer_id = spans.customer_id
             and clear.event_type = spans.event_type
-            and spans.covered_from <= clear.day_start
-            and spans.covered_to > clear.day_start
+            and clear.day_start >= spans.covered_from
+            and clear.day_start < spans.covered_to
 
 ),
 
@@ -113,8 +129,8 @@ contract_days as (
     semi join coverage
         on
             unread_days.customer_id = coverage.customer_id
-            and coverage.covered_from <= unread_days.day_start
-            and coverage.covered_to > unread_days.day_start
+            and unread_days.day_start >= coverage.covered_from
+            and unread_days.day_start < coverage.covered_to
 
 )
 

@@ -9,6 +9,12 @@ unclear as (
 
 ),
 
+all_days as (
+
+    select distinct event_day from {{ ref('stg_facts__new_events') }}
+
+),
+
 -- A join on equal keys only: all days of a filtered type are written out.
 unclear_days as (
 
@@ -22,9 +28,9 @@ unclear_days as (
     select
         unclear.customer_id,
         unclear.event_type,
-        days.event_day
+        all_days.event_day
     from unclear
-    cross join (select distinct event_day from {{ ref('stg_facts__new_events') }}) as days
+    cross join all_days
     where unclear.event_day is null
 
 ),
