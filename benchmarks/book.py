@@ -86,5 +86,3 @@ def write_book(lake: Lake, customers: int, items: int, types: int) -> None:
             commit.append("book_versions", zoned, {"customers": customers})
 
         lake.commit(db, write)
-
-

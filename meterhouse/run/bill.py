@@ -12,7 +12,7 @@ from meterhouse.lake import Lake, Pin
 from meterhouse.run import steps
 from meterhouse.run.completeness import record_statements
 from meterhouse.run.context import Run
-from meterhouse.run.finished import record_finish, unchanged_since
+from meterhouse.run.finished import forget_finish, record_finish, unchanged_since
 from meterhouse.run.ingest import Loaded, ingest
 from meterhouse.run.issuing import Issued
 from meterhouse.run.pinning import pin_run, verify_facts
@@ -98,6 +98,7 @@ def begin(
             run = Run(Warehouse(lake), through, pin, seq, is_dry=False)
         with run.warehouse.connect(run.pin, seq) as db:
             verify_facts(run, db)
+            forget_finish(db)
             pin_run(run, db)
         failpoint("run.pinned")
         yield run, why_dry
@@ -140,7 +141,7 @@ def finish(run: Run, result: Billed, tell: Tell = lambda _: None) -> None:
         "warnings": result.warnings,
     }
     with run.warehouse.connect(run.lake.head()) as db:
-        record_finish(run, db, {**summary, **steps.left(db)})
+        record_finish(run, db, result.issued.batch_seq, {**summary, **steps.left(db)})
 
 
 def _repeated(through: date, loaded: list[Loaded], last: dict[str, Any]) -> Billed:

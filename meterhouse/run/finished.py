@@ -28,13 +28,25 @@ create table if not exists ops.finished (
 """
 
 
-def record_finish(run: Run, db: duckdb.DuckDBPyConnection, summary: dict[str, Any]) -> None:
-    """Write that a run came to its end, and what the next one says if nothing changes, as JSON."""
+def forget_finish(db: duckdb.DuckDBPyConnection) -> None:
+    """Take back that a run came to its end here: another one begins to replace its tables."""
+    db.execute("drop table if exists ops.finished")
+
+
+def record_finish(
+    run: Run, db: duckdb.DuckDBPyConnection, issued_as: int | None, summary: dict[str, Any]
+) -> None:
+    """Write that a run came to its end, and what the next one says if nothing changes, as JSON.
+
+    `issued_as` is the batch it issued documents in. A batch that somebody else committed while it
+    ran is not part of it: then the head it knows is no more the head, and the next run does all.
+    """
+    head = issued_as if issued_as == run.known_at + 1 else run.known_at
     db.execute(f"begin; {TABLE}; delete from ops.finished")
     db.execute(
         "insert into ops.finished values (?, ?, ?, ?, ?, ?, ?)",
         [
-            run.lake.head().batch_seq,
+            head,
             run.through,
             code_hash(),
             _documents_hash(run.lake.settings),

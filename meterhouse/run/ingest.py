@@ -54,6 +54,13 @@ class Loaded:
 
 def land(lake: Lake, name: str, files: list[Path]) -> None:
     """Copy files into the landing folder of a source; a name that is taken gets a suffix."""
+    connector = lake.settings.source(name).connector
+    if connector != "files":
+        raise UsageError(
+            f"Source {name!r} is read by connector {connector!r} and has no landing folder; nothing "
+            f"was loaded. Load it with `meterhouse ingest --source {name}`, or name a source of "
+            "files."
+        )
     folder = lake.settings.landing(name)
     folder.mkdir(parents=True, exist_ok=True)
     for file in files:

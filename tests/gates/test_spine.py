@@ -255,6 +255,36 @@ def test_whatever_a_run_depends_on_makes_it_run_again(copy, change):
     assert not bill(lake, through).is_unchanged
 
 
+def test_what_comes_in_while_a_run_is_at_work_is_billed_by_the_next(copy):
+    lake = copy()
+    put(lake, "before.csv", text_of(made_rows(1, start="2023-11-20 08:00:00", seed=1)))
+
+    def deliver(stage):
+        if stage == "Rating":
+            put(lake, "meanwhile.csv", text_of(made_rows(1, start="2023-11-20 09:00:00", seed=2)))
+            ingest(lake)
+
+    first = bill(lake, THROUGH, tell=deliver)
+    last = bill(lake, THROUGH)
+    assert not last.is_unchanged
+    assert last.known_at > first.known_at
+    assert bill(lake, THROUGH).is_unchanged
+
+
+def test_a_run_that_was_broken_off_leaves_nothing_finished(copy):
+    lake = copy()
+    bill(lake, THROUGH, full=True)
+
+    def break_off(stage):
+        if stage == "Drafting":
+            raise InterruptedError(stage)
+
+    with pytest.raises(InterruptedError, match="Drafting"):
+        bill(lake, THROUGH, full=True, tell=break_off)
+    assert not bill(lake, THROUGH).is_unchanged
+    assert bill(lake, THROUGH).is_unchanged
+
+
 def test_the_run_again_and_again_without_its_warehouse_changes_nothing(copy):
     lake = copy()
     before = inputs_of(lake)
