@@ -13,13 +13,17 @@ import duckdb
 
 from meterhouse.duck import connect, literal
 from meterhouse.errors import Busy
+from meterhouse.exports import manifest
+from meterhouse.exports.verify import differences
 from meterhouse.lake import Lake
 from meterhouse.locks import FileLock
+from meterhouse.run.exporting import default_folder
 from meterhouse.schema import FACTS
 
 RESTORE = "Restore it from a backup."
 REPORT = "Do not issue; restore the lake from a backup."
 DELETE = "Delete the folder warehouse/; the next run makes it again."
+EXPORT = "Export the period again: `meterhouse export` writes the folder anew."
 INLINED = "files"
 CONTENT = """
 left(content, instr(content, ',"format":"') - 1) || substr(content, instr(content, ',"kind":'))
@@ -101,6 +105,19 @@ def verify(lake: Lake, tell: Tell = lambda _: None) -> Iterator[Look]:
             yield _listed(db, "documents", BROKEN_DOCUMENTS, "documents with hash and lines")
     tell("Comparing the warehouse with the lake")
     yield _warehouse(lake)
+    tell("Comparing exports with their manifests")
+    yield _exports(lake)
+
+
+def _exports(lake: Lake) -> Look:
+    """Exported folders below the default one are what their manifests say."""
+    folders = sorted(path.parent for path in default_folder(lake.settings).rglob(manifest.NAME))
+    faults = tuple(
+        Fault(f"{folder.relative_to(lake.settings.home)}: {sentence}", EXPORT, is_damage=False)
+        for folder in folders
+        for sentence in differences(folder)
+    )
+    return Look("exports", f"{len(folders):,} exported folders compared with manifests", faults)
 
 
 def _files(lake: Lake, db: duckdb.DuckDBPyConnection) -> Look:

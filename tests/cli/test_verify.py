@@ -1,6 +1,7 @@
 """`verify` finds what is not as it was written, and says what to do about it."""
 
 import shutil
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -11,7 +12,7 @@ from meterhouse.settings import Settings
 from tests.cli.conftest import Home
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli")]
-LOOKS = ["files", "catalog", "orphans", "manifests", "documents", "warehouse"]
+LOOKS = ["files", "catalog", "orphans", "manifests", "documents", "warehouse", "exports"]
 
 
 @pytest.fixture
@@ -138,3 +139,14 @@ def test_the_doctor_looks_with_the_same_eyes(copy):
     assert (orphan["name"], orphan["status"]) == ("orphans", "warn")
     names = [look.name for look in verify(lake_of(copy))]
     assert {one["name"] for one in found} >= set(names)
+
+
+def test_an_export_that_was_written_to_is_told_and_is_no_damage(copy):
+    exported = copy.json("export", "--period", "2023-12")
+    folder = next(one["path"] for export in exported["exports"] for one in export["folders"])
+    assert faults_of(copy) == {}
+    with (Path(folder) / "invoices.csv").open("a") as file:
+        file.write("one more line\n")
+    faults = faults_of(copy)
+    assert list(faults) == ["exports"]
+    assert "invoices.csv" in faults["exports"][0]
