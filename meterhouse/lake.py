@@ -61,7 +61,7 @@ class Commit:
         self.db.execute(
             f"create or replace temp table {staged} as select * from ({select})", parameters
         )
-        if "row_no" not in self._given(staged):
+        if table == "usage_events" and "row_no" not in self._given(staged):
             self.db.execute(
                 f"create or replace temp table {staged} as "
                 f"select *, row_number() over () as row_no from {staged}"
@@ -71,12 +71,15 @@ class Commit:
         return rows
 
     def append_relation(self, table: str, relation: str) -> int:
-        """Append the rows of a temp table or view that has `row_no`; returns their number."""
+        """Append the rows of a temp table or view; returns their number.
+
+        Without `row_no`, which events must have, they are numbered as they stand.
+        """
         rows = 0
         wanted, order = self._wanted(table, relation), self._order(table, relation)
         for day, count in self._partitions(table, relation):
             where = "" if day is None else f"where event_day = date {literal(day)}"
-            self._write(table, day, f"select {wanted} from {relation} {where} order by {order}")
+            self._write(table, day, f"select {wanted} from {relation} {where} {order}")
             rows += count
         self.written[table] = self.written.get(table, 0) + rows
         return rows
@@ -125,6 +128,8 @@ class Commit:
         for name, column_type in self.lake.columns(self.db, table).items():
             if name == "batch_seq":
                 source = str(int(self.batch_seq))
+            elif name == "row_no" and name not in given:
+                source = "row_number() over ()"  # In one stream: nothing is sorted or kept.
             elif name == "row_hash" and name not in given:
                 # A document's content, by far its longest column, has a hash of its own.
                 hashed = given - {"content"} if "content_hash" in given else given
@@ -135,10 +140,12 @@ class Commit:
         return ", ".join(wanted)
 
     def _order(self, table: str, relation: str) -> str:
+        given = self._given(relation)
         if table != "usage_events":
-            return "row_no"
-        by = RANKS if set(RANKS) <= self._given(relation) else ("customer_id", "event_type")
-        return ", ".join([*by, "occurred_at", "row_no"])
+            # Sorting 100,000 documents by a number they are in the order of took all memory.
+            return "order by row_no" if "row_no" in given else ""
+        by = RANKS if set(RANKS) <= given else ("customer_id", "event_type")
+        return "order by " + ", ".join([*by, "occurred_at", "row_no"])
 
     def _write(self, table: str, day: str | None, select: str) -> None:
         folder = self.lake.settings.data / "facts" / table

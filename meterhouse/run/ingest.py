@@ -57,9 +57,9 @@ def land(lake: Lake, name: str, files: list[Path]) -> None:
     connector = lake.settings.source(name).connector
     if connector != "files":
         raise UsageError(
-            f"Source {name!r} is read by connector {connector!r} and has no landing folder; nothing "
-            f"was loaded. Load it with `meterhouse ingest --source {name}`, or name a source of "
-            "files."
+            f"Source {name!r} is read by connector {connector!r} and has no landing folder; "
+            f"nothing was loaded. Load it with `meterhouse ingest --source {name}`, or name a "
+            "source of files."
         )
     folder = lake.settings.landing(name)
     folder.mkdir(parents=True, exist_ok=True)

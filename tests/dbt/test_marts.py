@@ -123,4 +123,4 @@ def test_marts_built_twice_are_the_same(house):
 def test_all_unit_tests_of_the_models_pass(sound_house):
     results = unit_tests(sound_house.run())
     assert {result.status for result in results} == {"pass"}
-    assert len(results) >= 18
+    assert len(results) >= 21
