@@ -31,6 +31,7 @@ T = TypeVar("T")
 
 # Columns that rows may bring along: they sort as customer_id and event_type do, and cost less.
 RANKS = ("customer_rank", "type_rank")
+LONG_ROWS = 8_192  # rows of a row group where each holds a document
 TEMPORARY = ".tmp-"
 ATTEMPTS = 5
 
@@ -154,7 +155,7 @@ class Commit:
         make_folder(folder, self.lake.settings.data)
         number = self.written.get(table, 0)
         temporary = folder / f"{TEMPORARY}{self.batch_seq:010d}-{number}-{uuid.uuid4().hex[:8]}"
-        rows = self._copy(select, temporary)
+        rows = self._copy(table, select, temporary)
         failpoint("commit.write")
         fsync(temporary)
         failpoint("commit.fsync")
@@ -167,10 +168,12 @@ class Commit:
         self._register(table, final, digest, rows)
         failpoint("commit.register")
 
-    def _copy(self, select: str, target: Path) -> int:
+    def _copy(self, table: str, select: str, target: Path) -> int:
+        # A row group is held in memory whole: 120,000 documents are more than a gigabyte.
+        groups = f", row_group_size {LONG_ROWS}" if "content" in FACTS[table] else ""
         copied = self.db.execute(
             f"copy ({select}) to {literal(str(target))} "
-            "(format parquet, compression zstd, compression_level 1)"
+            f"(format parquet, compression zstd, compression_level 1{groups})"
         ).fetchone()
         return int(copied[0]) if copied else 0
 

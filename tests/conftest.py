@@ -1,3 +1,10 @@
+from hypothesis import settings
+
+# How long one example takes says how busy the machine is, and nothing of the claim.
+settings.register_profile("meterhouse", deadline=None)
+settings.load_profile("meterhouse")
+
+
 def pytest_addoption(parser):
     group = parser.getgroup("conformance")
     group.addoption(
