@@ -1,0 +1,10 @@
+"""Meters: what they measure now, what they would measure, how two of them differ."""
+
+import click
+
+from meterhouse.cli.app import Group
+
+
+@click.group(cls=Group, short_help="Meters and what they measure.")
+def meters() -> None:
+    """Meters of the book: estimate a quantity without a run, compare two definitions."""
