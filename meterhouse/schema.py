@@ -10,7 +10,7 @@ QUANTITY = "decimal(38, 12)"
 
 FACTS: dict[str, dict[str, str]] = {
     # One row per load of a file (kind file, or repeat where all of it was known), release,
-    # refusal or resolution.
+    # refusal, resolution, amendment, void or replacement.
     "batches": {
         "source": "varchar",
         "kind": "varchar",
@@ -36,7 +36,8 @@ FACTS: dict[str, dict[str, str]] = {
         "total": QUANTITY,
         "stated_at": "timestamptz",
     },
-    # One row per accepted event, or restated version of one (then `replaces_*` name the old).
+    # One row per accepted event, amended version of one, or its end: the last two name the version
+    # they replace. A row with action 'void' takes an event away and adds nothing.
     "usage_events": {
         "source": "varchar",
         "event_id": "varchar",
@@ -50,6 +51,7 @@ FACTS: dict[str, dict[str, str]] = {
         "source_row": "bigint",
         "replaces_seq": "bigint",
         "replaces_row": "bigint",
+        "action": "varchar",
     },
     # One row per step of a quarantined event: status quarantined, then released or refused.
     "rejected_events": {
@@ -59,6 +61,8 @@ FACTS: dict[str, dict[str, str]] = {
         "subject": "varchar",
         "time_text": "varchar",
         "data": "varchar",
+        # What the record was to do to a known event: 'amend', 'void' or nothing.
+        "action": "varchar",
         "reason": "varchar",
         "detail": "varchar",
         "status": "varchar",

@@ -33,8 +33,10 @@ create table if not exists ops.folded (
 );
 create table if not exists ops.lake (lake_id varchar);
 create table if not exists ops.restated (
-    batch_seq bigint, row_no bigint, replaces_seq bigint, replaces_row bigint
+    batch_seq bigint, row_no bigint, replaces_seq bigint, replaces_row bigint, is_void boolean
 );
+-- One of an earlier release knows of no voids, because there were none.
+alter table ops.restated add column if not exists is_void boolean default false;
 create table if not exists ops.conserved (
     customer_id varchar, zone varchar, meter_id varchar, meter_version bigint,
     quantity decimal(38, 12), counted_to bigint

@@ -2,9 +2,9 @@
 
 import re
 from datetime import date
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from meterhouse.catalog.fields import (
     Country,
@@ -12,14 +12,11 @@ from meterhouse.catalog.fields import (
     Day,
     Decimals,
     Fraction,
-    Id,
     Locale,
-    NonNegative,
     PropertyName,
     Strict,
     Text,
     Zone,
-    printable,
 )
 
 NUMBER_PARTS = re.compile(r"(\{entity\}|\{year\}|\{number(?::0?[1-9][0-9]?d)?\}|[^{}])+")
@@ -41,17 +38,6 @@ def _iban(text: str) -> str:
     if int("".join(str(int(character, 36)) for character in moved)) % 97 != 1:
         raise ValueError("is no valid IBAN: its check digits do not agree")
     return text
-
-
-def _filter_value(value: Any) -> Any:
-    if isinstance(value, bool):
-        return value
-    if not isinstance(value, str) or not value:
-        raise ValueError("is a text (in quotes) or true or false")
-    return printable(value)
-
-
-FilterValue = Annotated[bool | str, BeforeValidator(_filter_value)]
 
 
 def _inside(text: str) -> str:
@@ -169,44 +155,6 @@ class EventType(Strict):
     properties: dict[PropertyName, Property] = Field(
         description="Name of each property and its type; a name has one type in the whole book."
     )
-
-
-class ListPrice(Strict):
-    """A price of one unit outside of contracts, to estimate the value of unbilled usage."""
-
-    currency: Currency = Field(description="Currency of the amount, ISO 4217.")
-    unit_amount: NonNegative = Field(description="Amount of currency for one unit.")
-
-
-class Meter(Strict):
-    """How events become a quantity."""
-
-    description: Text | None = Field(None, description="What is measured.")
-    event_type: Id = Field(description="Id of the event type that is read.")
-    aggregation: Literal["count", "sum"] = Field(
-        description="count: number of events; sum: sum of `property` over the events."
-    )
-    property: PropertyName | None = Field(
-        None, description="The numeric property to sum; for sum only."
-    )
-    unit: Text = Field(description="Unit of the quantity: 'token', 'GiB'.")
-    decimals: Decimals = Field(6, description="Decimals of the quantity (0 to 12).")
-    filter: dict[
-        PropertyName, Annotated[tuple[FilterValue, ...], Field(min_length=1, strict=False)]
-    ] = Field(
-        default_factory=dict,
-        strict=False,
-        description="Only events whose property has one of the listed values are read.",
-    )
-    list_price: ListPrice | None = Field(
-        None, description="Price to estimate what is used but not billed."
-    )
-
-    @model_validator(mode="after")
-    def _only_a_sum_has_a_property(self) -> Self:
-        if (self.aggregation == "sum") != (self.property is not None):
-            raise ValueError("`property` is needed for aggregation sum and refused for count")
-        return self
 
 
 class Alias(Strict):

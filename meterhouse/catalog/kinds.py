@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from meterhouse.catalog.documents import Customer, Entity, EventType, Meter, PaymentTerms
+from meterhouse.catalog.documents import Customer, Entity, EventType, PaymentTerms
 from meterhouse.catalog.fields import Day, Id, Strict
+from meterhouse.catalog.meters import Meter
 from meterhouse.contracts.documents import Contract
 
 KINDS: Mapping[str, type[Strict]] = {

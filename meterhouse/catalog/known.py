@@ -8,10 +8,11 @@ from typing import Generic, TypeVar
 from pydantic import ValidationError
 
 from meterhouse.catalog import faults
-from meterhouse.catalog.documents import Customer, Entity, EventType, Meter
+from meterhouse.catalog.documents import Customer, Entity, EventType
 from meterhouse.catalog.fields import Strict
 from meterhouse.catalog.kinds import KINDS
 from meterhouse.catalog.loading import Document
+from meterhouse.catalog.meters import Meter
 from meterhouse.contracts.documents import Contract
 
 M = TypeVar("M", bound=Strict)

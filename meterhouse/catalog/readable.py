@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 
-from meterhouse.catalog.documents import Meter, Property
+from meterhouse.catalog.documents import Property
 from meterhouse.catalog.fields import nearest, places
 from meterhouse.catalog.known import Book, Slot
+from meterhouse.catalog.meters import UNIQUE, Meter
 from meterhouse.contracts.documents import Flat
 
 SCALE = 18  # Decimals of DECIMAL(38, 18): quantity and price together, so that products are exact.
 NUMERIC = {"integer", "decimal"}
+# Their quantities have the decimals of the values; all others are quotients.
+EXACT = {"sum", "min", "max", "latest"}
 FILTERED: Mapping[str, type] = {"string": str, "boolean": bool}
 
 
@@ -33,7 +36,7 @@ def meters(book: Book) -> Iterator[str]:
         carried.setdefault(event_type.id, {}).update(event_type.model.properties)
     for slot in book.meters:
         if slot.model.event_type in carried:  # A missing event type is told elsewhere.
-            yield from _sums(slot, carried[slot.model.event_type])
+            yield from _values(slot, carried[slot.model.event_type])
             yield from _filters(slot, carried[slot.model.event_type])
 
 
@@ -61,26 +64,38 @@ def _scale(who: str, meter: str, quantity: int, price: int) -> Iterator[str]:
         )
 
 
-def _sums(slot: Slot[Meter], carried: Mapping[str, Property]) -> Iterator[str]:
-    name = slot.model.property
-    if name is None:
+def _values(slot: Slot[Meter], carried: Mapping[str, Property]) -> Iterator[str]:
+    meter, kind = slot.model, slot.model.aggregation
+    for key in ("property", "operation"):
+        name = getattr(meter, key)
+        if name is not None and name not in carried:
+            yield slot.fault(_absent(name, str(meter.event_type), carried))
+    for name in meter.dimensions:
+        if name not in carried:
+            yield slot.fault(_absent(name, str(meter.event_type), carried))
+    if meter.operation in carried and carried[meter.operation].type != "string":
+        yield slot.fault(f"`operation` {meter.operation!r} is not a string property.")
+    value = carried.get(meter.property or "")
+    if value is None or kind in UNIQUE:
         return
-    if name not in carried:
-        yield slot.fault(_absent(name, slot.model.event_type, carried))
-    elif carried[name].type not in NUMERIC:
-        yield slot.fault(f"property {name!r} is {_typed(carried[name])} and cannot be summed.")
-    elif (carried[name].decimals or 0) > slot.model.decimals:
+    if value.type not in NUMERIC:
         yield slot.fault(
-            f"property {name!r} has {carried[name].decimals} decimals, but the meter keeps only "
-            f"{slot.model.decimals}; a sum would be rounded. Set `decimals` of the meter to "
-            f"{carried[name].decimals}."
+            f"property {meter.property!r} is {_typed(value)}; {kind} needs an integer or decimal."
+        )
+    elif (value.decimals or 0) > meter.decimals and kind in EXACT and meter.round is None:
+        yield slot.fault(
+            f"property {meter.property!r} has {value.decimals} decimals, but the meter keeps only "
+            f"{meter.decimals}; the quantity would be rounded. Set `decimals` of the meter to "
+            f"{value.decimals}, or say `round`."
         )
 
 
 def _filters(slot: Slot[Meter], carried: Mapping[str, Property]) -> Iterator[str]:
+    if isinstance(slot.model.filter, str):
+        return
     for name, values in slot.model.filter.items():
         if name not in carried:
-            yield slot.fault(_absent(name, slot.model.event_type, carried))
+            yield slot.fault(_absent(name, str(slot.model.event_type), carried))
             continue
         wanted = FILTERED.get(carried[name].type)
         if wanted is None or any(not isinstance(value, wanted) for value in values):

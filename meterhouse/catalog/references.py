@@ -59,8 +59,9 @@ def _named(contract: Contract) -> Iterator[tuple[str, str, str]]:
 
 def _meter_references(book: Book) -> Iterator[str]:
     for slot in book.meters:
-        if slot.model.event_type not in book.ids["event_type"]:
-            yield slot.fault(_missing(book, "event_type", "event_type", slot.model.event_type))
+        event_type = slot.model.event_type
+        if event_type is not None and event_type not in book.ids["event_type"]:
+            yield slot.fault(_missing(book, "event_type", "event_type", event_type))
 
 
 def _missing(book: Book, key: str, kind: str, id: str) -> str:

@@ -93,7 +93,20 @@ TABLES = {
             (content->>'$.decimals')::bigint as decimals,
             nullif((content->'$.filter')::varchar, 'null') as filter,
             content->>'$.list_price.currency' as list_currency,
-            (content->>'$.list_price.unit_amount')::decimal(38, 12) as list_unit_amount
+            (content->>'$.list_price.unit_amount')::decimal(38, 12) as list_unit_amount,
+            (content->>'$.percentile')::decimal(9, 6) as percentile,
+            coalesce((content->>'$.recurring')::boolean, false) as recurring,
+            content->>'$.operation' as operation, content->>'$.bucket' as bucket,
+            coalesce((content->'$.dimensions')::varchar[], []) as dimensions,
+            coalesce((content->>'$.dimension_limit')::bigint, 1000) as dimension_limit,
+            coalesce(content->>'$.convert.multiply', '1') as convert_multiply,
+            coalesce(content->>'$.convert.divide', '1') as convert_divide,
+            (content->>'$.round.places')::bigint as round_places,
+            coalesce(content->>'$.round.mode', 'half_up') as round_mode,
+            coalesce(content->>'$.clock', 'event') as clock,
+            coalesce((content->>'$.empty')::decimal(38, 12), 0) as empty,
+            coalesce((content->>'$.split')::boolean, false) as split,
+            content->>'$.shadow_of' as shadow_of, content->>'$.model' as model
         from book.slots where kind = 'meter'""",
     # One row per contract: its life is what the newest slot says.
     "contracts": """

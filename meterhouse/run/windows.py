@@ -117,7 +117,8 @@ def _list_restated(run: Run, db: duckdb.DuckDBPyConnection) -> None:
     done = int(row[0]) if row and row[0] is not None else 0
     db.execute("begin")
     db.execute(
-        "insert into ops.restated select batch_seq, row_no, replaces_seq, replaces_row "
+        "insert into ops.restated select batch_seq, row_no, replaces_seq, replaces_row, "
+        "coalesce(action = 'void', false) as is_void "
         f"from facts.usage_events where replaces_seq is not null and batch_seq > {done}"
     )
     db.execute("delete from ops.restated_to")

@@ -20,7 +20,8 @@ days as (
         event_type,
         event_day,
         sum(sign) as event_count,
-        count(*) filter (where is_superseded) as superseded_count
+        count(*) filter (where is_superseded) as superseded_count,
+        count(*) filter (where is_voided) as voided_count
     from events
     group by all
 
@@ -140,6 +141,7 @@ select
     event_day,
     event_count,
     superseded_count,
+    voided_count,
     'read' as fate
 from read_days
 union all
@@ -149,6 +151,7 @@ select
     unread_days.event_day,
     unread_days.event_count,
     unread_days.superseded_count,
+    unread_days.voided_count,
     case
         when unread_days.event_type not in (select meters.event_type from meters) then 'no_meter'
         when contract_days.customer_id is not null then 'not_in_contract'

@@ -82,6 +82,7 @@ judged as (
         events.event_id,
         events.sign,
         events.is_superseded,
+        events.is_voided,
         coalesce(bool_or(metered_types.event_type is not null), false) as has_meter,
         coalesce(bool_or(plan.event_type = events.event_type), false) as is_covered,
         coalesce(
@@ -102,7 +103,8 @@ judged as (
     left join metered_types on events.event_type = metered_types.event_type
     group by
         events.customer_id, events.event_type, events.event_day, events.batch_seq,
-        events.row_no, events.source, events.event_id, events.sign, events.is_superseded
+        events.row_no, events.source, events.event_id, events.sign, events.is_superseded,
+        events.is_voided
 
 )
 

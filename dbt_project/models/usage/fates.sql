@@ -32,7 +32,8 @@ run as (
 
 ),
 
--- An older version leaves its fate and becomes superseded: the total stays the events accepted.
+-- An older version leaves its fate and becomes superseded, a voided one becomes voided with the
+-- record that voided it: the total stays the records accepted.
 moved as (
 
     select
@@ -56,6 +57,15 @@ moved as (
         customer_id,
         event_type,
         event_day,
+        'voided' as fate,
+        2 as event_count
+    from judged
+    where is_voided
+    union all
+    select
+        customer_id,
+        event_type,
+        event_day,
         fate,
         event_count
     from days
@@ -68,6 +78,15 @@ moved as (
         superseded_count as event_count
     from days
     where superseded_count > 0
+    union all
+    select
+        customer_id,
+        event_type,
+        event_day,
+        'voided' as fate,
+        2 * voided_count as event_count
+    from days
+    where voided_count > 0
 
 ),
 
