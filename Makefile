@@ -9,7 +9,7 @@ EVENTS ?= 10_000_000
 INVOICES ?= 100_000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench ui soak clean
+.PHONY: help setup demo docs dictionary test check bench ui soak clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -22,6 +22,12 @@ $(STAMP): requirements/dev.txt pyproject.toml scripts/setup.sh
 
 demo: $(STAMP)  ## bill a small example business into ./demo
 	$(VENV)/bin/meterhouse --home demo demo --fresh
+
+docs: $(STAMP)  ## write dbt's pages on ./demo, every table and column in words, as one file
+	$(PYTHON) -m scripts.dbt_docs demo
+
+dictionary: $(STAMP)  ## write docs/data-dictionary.md from the descriptions of the models
+	$(PYTHON) -m scripts.dictionary
 
 test: $(STAMP)  ## run all tests but the soak
 	$(PYTHON) -m pytest -q -n $(JOBS) --dist loadgroup -m "not soak"

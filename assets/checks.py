@@ -11,8 +11,8 @@ import dagster as dg
 
 from assets.metadata import table_of
 from assets.resources import BillingRun
+from meterhouse.run.checks import EVERY_CHECK
 from meterhouse.run.gate import LATEST
-from meterhouse.run.invariants import CHECKS
 
 RESULTS = ["facts", "check_results"]
 # Which table a check speaks of; a check that is not named here is shown on the results themselves.
@@ -35,6 +35,9 @@ TABLES = {
     "receivables_equal_documents": ["facts", "journal_lines"],
     "numbers_are_gapless": ["facts", "documents"],
     "quarantine_is_empty": ["facts", "rejected_events"],
+    "sources_are_on_time": ["facts", "batches"],
+    "usage_does_not_drop_to_zero": ["usage", "daily"],
+    "usage_does_not_spike": ["usage", "daily"],
 }
 STORED = f"""
 select check_name, is_blocking, bool_and(passed) as passed,
@@ -54,7 +57,7 @@ def _specs() -> list[dg.AssetCheckSpec]:
             additional_deps=[] if TABLES.get(check.name, RESULTS) == RESULTS else [RESULTS],
             metadata={"scope": check.scope_kind, "holds_issuing": check.is_blocking},
         )
-        for check in CHECKS
+        for check in EVERY_CHECK
     ]
 
 

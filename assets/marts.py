@@ -11,6 +11,7 @@ from assets.metadata import Metadata, counted, standing, tables
 from assets.partitions import DAY, ONE_RUN, through
 from assets.resources import BillingRun
 from meterhouse.run import steps
+from meterhouse.run.publishing import publish
 
 
 @dbt_assets(
@@ -48,7 +49,7 @@ def marts(context: dg.AssetExecutionContext, billing: BillingRun) -> Iterator[An
 def published(context: dg.AssetExecutionContext, billing: BillingRun) -> dg.MaterializeResult:
     """The copy of the warehouse that readers open; made only when something changed."""
     run = billing.at(through(context))
-    is_published = run.warehouse.publish()
+    is_published = publish(run.warehouse)
     path = str(run.lake.settings.published)
     return dg.MaterializeResult(
         metadata={

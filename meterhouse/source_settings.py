@@ -44,6 +44,11 @@ class Mapping(Strict):
         description="Property name to column. Absent: the `data` object of NDJSON, else every "
         "column that no other field uses.",
     )
+    action: FieldFrom | None = Field(
+        default=None,
+        description="Where a record says that it is to `amend` or `void` a known event; empty: a "
+        "plain one.",
+    )
 
 
 class Identity(Strict):
@@ -283,6 +288,13 @@ class Source(Strict):
         if isinstance(value, str):
             return {"columns": [value]}
         return value
+
+    @model_validator(mode="after")
+    def action_has_an_id(self) -> Self:
+        """Refuse actions where an event is known by its content alone: none could name it."""
+        if self.map.action is not None and self.id.row:
+            raise ValueError("`map.action` needs an id that names an event, and `id: row` is none")
+        return self
 
     @model_validator(mode="after")
     def place_fits_connector(self) -> Self:

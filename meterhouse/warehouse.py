@@ -15,6 +15,7 @@ import polars as pl
 
 from meterhouse.duck import connect, identifier, literal
 from meterhouse.durable import fsync
+from meterhouse.exact import make_exact
 from meterhouse.failpoints import failpoint
 from meterhouse.lake import Lake, Pin, views
 from meterhouse.settings import Settings
@@ -43,6 +44,8 @@ create table if not exists ops.conserved (
 );
 create table if not exists ops.counted (customer_id varchar, events bigint, counted_to bigint);
 create table if not exists ops.restated_to (batch_seq bigint);
+create table if not exists ops.measured_asks (window_id varchar, ask_hash varchar);
+create table if not exists ops.measured_to (batch_seq bigint);
 create table if not exists ops.fated (
     customer_id varchar, coverage_hash varchar, folded_seq bigint
 );
@@ -52,6 +55,17 @@ create table if not exists ops.stated_days (
 );
 create table if not exists ops.held_days (
     source varchar, event_day date, event_type varchar, events bigint, total decimal(38, 12)
+);
+create table if not exists ops.source_days (
+    source varchar, event_type varchar, event_day date, events bigint, counted_to bigint
+);
+create table if not exists ops.watch (
+    source varchar, meter_id varchar, customer_id varchar, unknown_name varchar,
+    is_ignored boolean, expected_every_days bigint, gap_factor bigint, least_gap_days bigint,
+    learn_from_days bigint, new_customer_days bigint,
+    drop_used_days bigint, drop_of_days bigint, drop_quiet_days bigint, drop_told_days bigint,
+    spike_factor decimal(6, 2), spike_peak_factor decimal(6, 2), spike_above decimal(38, 12),
+    spike_used_days bigint, spike_of_days bigint, spike_told_days bigint
 );
 """
 
@@ -77,6 +91,7 @@ class Warehouse:
             for schema in SCHEMAS:
                 db.execute(f"create schema if not exists {schema}")
             db.execute(OPS)
+            make_exact(db)
             views(db, pin.batch_seq if known_at is None else known_at)
             yield db
 

@@ -1,3 +1,4 @@
+import hashlib
 import os
 import shutil
 from datetime import date, timedelta
@@ -9,25 +10,38 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from meterhouse import dedupe
+from meterhouse import dedupe, sorted_runs
 from meterhouse.dedupe import EPOCH, KEY, KeyIndex
+from meterhouse.duck import prepare
+from meterhouse.sorted_runs import ENTRY, TAIL
 from tests.lake.writing import add_events, lake_of, note
 
 DAY = date(2024, 1, 1)
 
 
 class Events:
-    """A table like the lake's events, in memory, so that a law may be tried often."""
+    """A table like the lake's events and a list of its commits, in memory, so that a law may be
+    tried often; the commits are made at `clock`."""
 
-    def __init__(self):
-        self.db = duckdb.connect()
+    def __init__(self, clock="2024-01-01 00:00:00.000001+00"):
+        self.db = duckdb.connect(config={"allow_unsigned_extensions": "true"})
+        prepare(self.db)
         self.db.execute("attach ':memory:' as lake; create schema lake.facts")
         self.db.execute(
             "create table lake.facts.usage_events "
             "(source varchar, event_id varchar, event_day date, batch_seq bigint)"
         )
+        self.db.execute("attach ':memory:' as __ducklake_metadata_lake (type sqlite)")
+        self.db.execute(
+            "create table __ducklake_metadata_lake.ducklake_snapshot "
+            "(snapshot_id bigint, snapshot_time varchar, next_file_id bigint); "
+            "create table __ducklake_metadata_lake.ducklake_data_file "
+            "(data_file_id bigint, path varchar)"
+        )
+        self.clock = clock
         self.head = 0
         self.days = {}
+        self.note_commit([])
 
     def add(self, events):
         """Commit (event id, event day) pairs as the next batch; an empty one is a batch too."""
@@ -35,8 +49,24 @@ class Events:
         rows = [("api", name, day, self.head) for name, day in events]
         if rows:
             self.db.executemany("insert into lake.facts.usage_events values (?, ?, ?, ?)", rows)
+        self.note_commit(rows)
         for name, day in events:
             self.days.setdefault(name, set()).add(day)
+
+    def note_commit(self, rows):
+        """One snapshot, and the name of its one file: a lake's hold batch and hash."""
+        catalog = "__ducklake_metadata_lake"
+        self.db.execute(
+            f"insert into {catalog}.ducklake_snapshot values (?, ?, ?)",
+            [self.head, self.clock, self.head + 1],
+        )
+        if rows:
+            name = (
+                f"{self.head:010d}-{hashlib.sha256(repr(rows).encode()).hexdigest()[:16]}.parquet"
+            )
+            self.db.execute(
+                f"insert into {catalog}.ducklake_data_file values (?, ?)", [self.head, name]
+            )
 
     def keys(self, names, source="api"):
         rows = self.db.execute(
@@ -150,20 +180,23 @@ def test_a_deleted_index_is_made_anew(events, folder):
     )
 
 
-def test_any_one_run_may_be_deleted(events, folder):
+@pytest.mark.parametrize("gone", [0, 1, 2])
+def test_any_one_run_may_be_deleted(events, folder, gone):
     for batch, size in enumerate((40, 12, 3)):
         events.add([(f"e{batch}-{n}", DAY + timedelta(batch)) for n in range(size)])
         folded(events, folder)
     runs = sorted(folder.glob("*.keys"))
     assert len(runs) == 3
-    for gone in runs:
-        gone.unlink()
-        for batch in range(3):
-            expected = (1, [DAY + timedelta(batch)])
-            assert answer(events, folded(events, folder), f"e{batch}-0") == expected
+    runs[gone].unlink()
+    for batch in range(3):
+        expected = (1, [DAY + timedelta(batch)])
+        assert answer(events, folded(events, folder), f"e{batch}-0") == expected
 
 
-@pytest.mark.parametrize("damage", ["cut", "emptied", "zeros", "key", "day", "checksum", "longer"])
+DAMAGES = ["cut", "emptied", "zeros", "key", "day", "mark", "checksum", "longer"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_run_is_made_anew_and_not_believed(events, folder, damage):
     fill(events, folder, 4, size=3)
     for run in folder.glob("*.keys"):
@@ -177,7 +210,8 @@ def test_a_damaged_run_is_made_anew_and_not_believed(events, folder, damage):
         elif damage == "longer":
             content += b"x"
         else:
-            content[{"key": 0, "day": -6, "checksum": -1}[damage]] ^= 0x01
+            places = {"key": 0, "day": -TAIL - 2, "mark": -6, "checksum": -1}
+            content[places[damage]] ^= 0x01
         run.write_bytes(content)
     for batch in range(4):
         index = folded(events, folder)
@@ -210,6 +244,48 @@ def test_an_older_lake_in_its_place_makes_the_index_anew(events, folder, tmp_pat
     index = folded(older, folder)
     assert answer(older, index, "other", "e0-0") == (1, [DAY])
     older.db.close()
+
+
+@pytest.mark.parametrize(
+    "clock", ["2024-01-01 00:00:00.000001+00", "2024-01-01 00:00:00.000002+00"]
+)
+def test_a_lake_that_went_on_otherwise_from_a_backup_is_folded_from_where_they_part(
+    events, folder, clock
+):
+    """Also where clocks stood still: the newest file of a commit tells them apart."""
+    sizes = {0: 40, 1: 12, 2: 3}
+    for batch, size in sizes.items():
+        events.add([(f"e{batch}-{n}", DAY) for n in range(size)])
+        folded(events, folder)
+    other = Events()
+    other.add([(f"e0-{n}", DAY) for n in range(40)])
+    other.clock = clock
+    for batch in range(5):
+        other.add([(f"f{batch}-{n}", DAY + timedelta(1)) for n in range(3)])
+    first = sorted(folder.glob("*.keys"))[0]
+    before = first.stat()
+    index = folded(other, folder)
+    assert answer(other, index, "e0-0", "e1-0", "e2-0") == (1, [DAY])
+    assert answer(other, index, *(f"f{batch}-2" for batch in range(5))) == (
+        5,
+        [DAY + timedelta(1)],
+    )
+    assert first.stat().st_mtime_ns == before.st_mtime_ns  # What both share was kept.
+    other.db.close()
+
+
+def test_files_that_no_fold_would_read_are_removed(events, folder):
+    """A run after a gap, once its gap is filled, would answer for batches of another history."""
+    for batch, size in enumerate((40, 12, 3)):
+        events.add([(f"e{batch}-{n}", DAY + timedelta(batch)) for n in range(size)])
+        folded(events, folder)
+    _, middle, last = sorted(folder.glob("*.keys"))
+    middle.unlink()
+    (folder / "0000000000-0000000099.tmp").write_bytes(b"half a run")
+    index = KeyIndex(folder)
+    index.fold(events.db, 1)
+    assert [path.name for path in folder.iterdir()] == ["0000000000-0000000001.keys"]
+    assert not last.exists()
 
 
 @pytest.fixture
@@ -275,18 +351,18 @@ def test_a_batch_added_from_memory_is_found_like_one_that_was_folded(events, fol
     fill(events, folder, 2)
     index = folded(events, folder)
     events.add([("a", DAY), ("b", DAY + timedelta(3))])
-    index.add(events.head, *named(events, "a", "b"))
+    index.add(events.db, events.head, *named(events, "a", "b"))
     for each in (index, folded(events, folder)):
         assert answer(events, each, "a", "b", "e0-0") == (3, [DAY, DAY + timedelta(3)])
     events.add([])
-    index.add(events.head, np.empty(0, np.uint64), np.empty(0, np.int32))
+    index.add(events.db, events.head, np.empty(0, np.uint64), np.empty(0, np.int32))
     assert answer(events, folded(events, folder), "a") == (1, [DAY])
 
 
 def test_a_batch_is_not_added_before_a_fold(events, folder):
     events.add([("a", DAY)])
     with pytest.raises(AssertionError, match="only after a fold"):
-        KeyIndex(folder).add(1, *named(events, "a"))
+        KeyIndex(folder).add(events.db, 1, *named(events, "a"))
 
 
 def test_the_next_fold_catches_up_with_a_batch_whose_add_was_killed(events, folder, monkeypatch):
@@ -300,29 +376,33 @@ def test_the_next_fold_catches_up_with_a_batch_whose_add_was_killed(events, fold
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", killed)
         with pytest.raises(KeyboardInterrupt):
-            index.add(events.head, *named(events, "late"))
+            index.add(events.db, events.head, *named(events, "late"))
     assert answer(events, folded(events, folder), "late", "e2-0") == (2, [DAY, DAY + timedelta(2)])
 
 
 def test_a_fold_takes_a_bounded_number_of_events_at_once(events, folder, monkeypatch):
     monkeypatch.setattr(dedupe, "MOST_FOLDED", 5)
-    monkeypatch.setattr(dedupe, "MOST_MERGED", 0)
+    monkeypatch.setattr(sorted_runs, "MOST_MERGED", 0)
     sizes = (2, 2, 2, 9, 0, 1, 4, 1)
     for batch, size in enumerate(sizes):
         events.add([(f"e{batch}-{n}", DAY + timedelta(batch)) for n in range(size)])
     index = folded(events, folder)
     runs = sorted(folder.glob("*.keys"))
     # Only a batch that is larger by itself is taken whole.
-    assert [path.stat().st_size // 12 for path in runs] == [4, 2, 9, 5, 1]
+    assert [(path.stat().st_size - TAIL) // ENTRY for path in runs] == [4, 2, 9, 5, 1]
     for batch, size in enumerate(sizes):
         if size:
             assert answer(events, index, f"e{batch}-{size - 1}") == (1, [DAY + timedelta(batch)])
 
 
 def test_runs_above_the_bound_are_not_merged(events, folder, monkeypatch):
-    monkeypatch.setattr(dedupe, "MOST_MERGED", 4)
+    monkeypatch.setattr(sorted_runs, "MOST_MERGED", 4)
     fill(events, folder, 9)
-    assert [path.stat().st_size // 12 for path in sorted(folder.glob("*.keys"))] == [3, 3, 3]
+    assert [(path.stat().st_size - TAIL) // ENTRY for path in sorted(folder.glob("*.keys"))] == [
+        3,
+        3,
+        3,
+    ]
     index = folded(events, folder)
     for batch in range(9):
         assert answer(events, index, f"e{batch}-0") == (1, [DAY + timedelta(batch)])
@@ -330,7 +410,7 @@ def test_runs_above_the_bound_are_not_merged(events, folder, monkeypatch):
 
 @pytest.mark.parametrize("block", [1, 2, 3, 1000])
 def test_a_search_block_by_block_finds_what_a_whole_one_does(events, folder, monkeypatch, block):
-    monkeypatch.setattr(dedupe, "BLOCK", block)
+    monkeypatch.setattr(sorted_runs, "BLOCK", block)
     twice = [("twice", DAY), ("twice", DAY + timedelta(7)), ("twice", DAY + timedelta(8))]
     events.add([*twice, *((f"e{n}", DAY + timedelta(n)) for n in range(300))])
     index = folded(events, folder)
@@ -346,8 +426,9 @@ def test_the_checksum_of_a_run_is_compared_once_for_each_state_of_its_file(
 ):
     events.add([("a", DAY)])
     folded(events, folder)
-    read, compared = dedupe._is_whole, []
-    monkeypatch.setattr(dedupe, "_is_whole", lambda *a: compared.append(a) or read(*a))
+    monkeypatch.setattr(sorted_runs, "_verified", set())  # As in another process.
+    read, compared = sorted_runs._is_whole, []
+    monkeypatch.setattr(sorted_runs, "_is_whole", lambda *a: compared.append(a) or read(*a))
     folded(events, folder)
     folded(events, folder)
     assert len(compared) == 1

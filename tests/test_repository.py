@@ -23,6 +23,7 @@ CORE_SUBJECTS = (
     "entitlements",
     "invoicing",
     "ledger",
+    "metering",
     "pricing",
     "receivables",
     "rendering",

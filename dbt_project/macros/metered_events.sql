@@ -1,7 +1,6 @@
-{# Events as meters read them: one row per event, customer's zone and meter version of the plan. #}
+{# Events as additive meters read them: one row per event, customer's zone and meter of the plan. #}
 {% macro metered_events(events, plan, extra=none) %}
     {% set numbers = property_columns('number') %}
-    {% set texts = property_columns('text') %}
     select
         events.customer_id,
         plan.meter_id,
@@ -27,16 +26,5 @@
             events.customer_id = plan.customer_id
             and events.event_type = plan.event_type
             and events.batch_seq > plan.from_seq
-    where {{ matches_filter(texts) }}
-{% endmacro %}
-
-{# Whether an event passes the filter of its meter: each named property has one of its values. #}
-{% macro matches_filter(texts) %}
-    true
-    {% for name in texts %}
-    and (
-        plan.filter_{{ name }} is null
-        or list_contains(plan.filter_{{ name }}, cast(events.{{ name }} as varchar))
-    )
-    {% endfor %}
+    where {{ passes_filter('plan.meter_no') }}
 {% endmacro %}

@@ -19,6 +19,8 @@ from meterhouse.catalog.fields import (
     Zone,
 )
 
+# One key of a path in `data`.
+KEY = "[A-Za-z0-9_-]{1,64}"
 NUMBER_PARTS = re.compile(r"(\{entity\}|\{year\}|\{number(?::0?[1-9][0-9]?d)?\}|[^{}])+")
 
 
@@ -140,12 +142,36 @@ class Property(Strict):
         description="Most decimals a value may have (0 to 12); for type decimal only, default 6.",
     )
     required: bool = Field(True, description="Whether an event without it is quarantined.")
+    path: Annotated[str, Field(pattern=rf"^{KEY}(\.{KEY}){{0,7}}$", max_length=200)] | None = Field(
+        None,
+        description="Where the value stands in `data`: keys joined by dots, 'usage.tokens.input'; "
+        "absent: under the property's own name.",
+    )
+    values: (
+        Annotated[tuple[Text, ...], Field(min_length=1, max_length=1000, strict=False)] | None
+    ) = Field(
+        None, description="All values it may have, for type string; an event with another waits."
+    )
 
     @model_validator(mode="after")
     def _decimals_are_for_decimals(self) -> Self:
         if (self.type == "decimal") != (self.decimals is not None):
             raise ValueError("`decimals` (0 to 12) is for type decimal and for no other type")
         return self
+
+    @model_validator(mode="after")
+    def _values_are_for_strings(self) -> Self:
+        if self.values is None:
+            return self
+        if self.type != "string":
+            raise ValueError("`values` is for type string and for no other type")
+        if len(set(self.values)) < len(self.values):
+            raise ValueError("`values` names a value twice")
+        return self
+
+    def place(self, name: str) -> str:
+        """The path in `data` of the property with this name."""
+        return self.path or name
 
 
 class EventType(Strict):

@@ -18,7 +18,7 @@ from meterhouse.catalog.fields import (
     Text,
     places,
 )
-from meterhouse.catalog.filter_values import FilterText, FilterValues
+from meterhouse.catalog.filter_values import MeterFilter
 
 Aggregation = Literal[
     "count",
@@ -116,7 +116,7 @@ class Meter(Strict):
     bucket: Literal["minute", "hour", "day"] | None = Field(
         None, description="The aggregation is made for each local minute, hour or day; then summed."
     )
-    filter: FilterText | FilterValues = Field(
+    filter: MeterFilter = Field(
         default_factory=dict,
         description="Only events for which it holds are read: \"region in ('eu', 'us')\", or "
         "properties with the values they may have.",

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-from meterhouse.catalog import overlaps, readable
+from meterhouse.catalog import meterable, overlaps, readable, shadows
 from meterhouse.catalog.fields import nearest
 from meterhouse.catalog.known import Book, M, Slot, grouped, read
 from meterhouse.catalog.loading import Document
+from meterhouse.catalog.plan import Version
 from meterhouse.contracts.documents import Contract
 
 # Open windows and billed lines are keyed by these; a change needs another contract or entity.
@@ -14,8 +15,11 @@ KEPT_BY_CONTRACT = ("customer", "entity", "currency", "zone", "start", "anchor_d
 KEPT_BY_ENTITY = ("base_currency", "zone")
 
 
-def check(documents: Sequence[Document]) -> list[str]:
-    """One sentence per fault of the whole book: the folder and the newest recorded versions."""
+def check(documents: Sequence[Document], recorded: Sequence[Version] = ()) -> list[str]:
+    """One sentence per fault of the whole book: the folder and the newest recorded versions.
+
+    `recorded` are all versions, also those of slots that the folder gives anew.
+    """
     book, faults = read(documents)
     faults += _contract_references(book)
     faults += _meter_references(book)
@@ -24,7 +28,9 @@ def check(documents: Sequence[Document]) -> list[str]:
     faults += _kept(book.contracts, KEPT_BY_CONTRACT, "end this contract and begin another")
     faults += _kept(book.entities, KEPT_BY_ENTITY, "begin another entity")
     faults += readable.properties(book)
-    faults += readable.meters(book)
+    faults += readable.recorded(book, recorded)
+    faults += meterable.meters(book)
+    faults += shadows.shadows(book)
     faults += readable.scales(book)
     faults += overlaps.subjects(book)
     faults += overlaps.meters(book)

@@ -49,6 +49,13 @@ def check_names(app: App) -> list[str]:
         return [row["name"] for row in rows_of(db, query, [last_run(db)["run_id"]])]
 
 
+def saved_names(app: App) -> list[str]:
+    """The saved queries, ours and those of the home."""
+    from meterhouse.cli.saved import saved_queries
+
+    return list(saved_queries(app.settings))
+
+
 def refuse_unknown(what: str, name: str, known: Iterable[str], state: str) -> None:
     """Refuse a name that is not known; `state` says that nothing was done."""
     names = list(known)

@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from meterhouse.cli.app import App
-from meterhouse.cli.names import check_names, draft_ids, numbers_like, source_names
+from meterhouse.cli.names import check_names, draft_ids, numbers_like, saved_names, source_names
 
 # Completion runs at each press of a key: a long list helps nobody.
 SHOWN = 30
@@ -62,3 +62,4 @@ SOURCE = Name("source", lambda app, _: source_names(app))
 NUMBER = Name("number", lambda app, begun: numbers_like(app, begun, SHOWN))
 DRAFT = Name("draft", lambda app, _: draft_ids(app))
 CHECK = Name("check", lambda app, _: check_names(app))
+SAVED = Name("name", lambda app, _: saved_names(app))

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from meterhouse.cli.app import App, Command, pass_app
+from meterhouse.cli.options import SAVED
+from meterhouse.cli.saved import Saved, bound, chosen, saved_queries
 from meterhouse.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,23 +44,45 @@ CHANGING = re.compile(
     show_default=True,
     help="--json is short for json.",
 )
+@click.option(
+    "--saved",
+    metavar="[NAME]",
+    is_flag=False,
+    flag_value="",
+    type=SAVED,
+    help="Run a saved query; without a name, list them.",
+)
+@click.option(
+    "--set", "given", multiple=True, metavar="NAME=VALUE", help="A value that a saved query takes."
+)
 @pass_app
-def sql(app: App, query: str | None, file: Path | None, form: str) -> None:
+def sql(
+    app: App,
+    query: str | None,
+    file: Path | None,
+    form: str,
+    saved: str | None,
+    given: tuple[str, ...],
+) -> None:
     """Query the tables of the last published run; nothing can be changed.
 
     \b
     meterhouse sql "from reporting.invoices"
     meterhouse sql --format csv "select * from reporting.usage_by_day" > days.csv
+    meterhouse sql --saved customer-days --set customer=acme
     """
-    text = _text(query, file)
+    if saved == "" and query is None and file is None and not given:
+        _list_saved(app)
+        return
+    text, values, words = _asked(app, query, file, saved, given)
     with opened(app) as db:
         _refuse_changes(db, text)
         try:
-            cursor = db.execute(text)
+            cursor = db.execute(text, values)
             if form == "csv":
                 _write_csv(cursor)
             else:
-                _show(app, cursor, form == "json")
+                _show(app, cursor, form == "json", words)
         except Exception as error:
             if type(error).__module__.removeprefix("_") != "duckdb":
                 raise
@@ -119,6 +143,38 @@ def _snapshot(app: App, batch_seq: int) -> int:
     return low
 
 
+def _asked(
+    app: App, query: str | None, file: Path | None, saved: str | None, given: tuple[str, ...]
+) -> tuple[str, dict[str, str | None] | None, Saved | None]:
+    """The SQL, the values of its parameters, and the words of a saved query."""
+    if saved is None:
+        if given:
+            raise UsageError("--set is for a saved query; name it with --saved. Nothing was run.")
+        return _text(query, file), None, None
+    if not saved or query is not None or file is not None:
+        raise UsageError(
+            "Give --saved with the name of a query and nothing else to run; "
+            "`meterhouse sql --saved` lists them. Nothing was run."
+        )
+    words = chosen(app.settings, saved)
+    return words.text, bound(words, given), words
+
+
+def _list_saved(app: App) -> None:
+    queries = saved_queries(app.settings).values()
+
+    def render(console: Any) -> None:
+        from meterhouse.cli.tables import table
+
+        rows = [
+            (one.name, one.question, " ".join(given.usage for given in one.parameters))
+            for one in queries
+        ]
+        console.print(table(["name", "question", "--set"], rows))
+
+    app.show({"saved": [one.as_dict() for one in queries]}, render)
+
+
 def _text(query: str | None, file: Path | None) -> str:
     if (query is None) == (file is None):
         raise UsageError("Give one query, as text or with --file. Nothing was run.")
@@ -162,8 +218,12 @@ def _write_csv(cursor: "duckdb.DuckDBPyConnection") -> None:
         writer.writerows([_plain(value) for value in row] for row in rows)
 
 
-def _show(app: App, cursor: "duckdb.DuckDBPyConnection", as_json: bool) -> None:
+def _show(
+    app: App, cursor: "duckdb.DuckDBPyConnection", as_json: bool, saved: Saved | None
+) -> None:
     columns = [{"name": column[0], "type": str(column[1])} for column in cursor.description or []]
+    if saved is not None:
+        columns = [{**one, "description": saved.columns[one["name"]]} for one in columns]
     if as_json or app.as_json:
         app.as_json = True
         app.show({"columns": columns, "rows": cursor.fetchall()}, lambda console: None)

@@ -35,6 +35,9 @@ COLUMNS = (
     "window_end_on",
     "window_start",
     "window_end",
+    "is_whole_days",
+    "period_start",
+    "period_end",
     "period_start_on",
     "period_end_on",
     "due_on",
@@ -83,7 +86,7 @@ def charge_windows(
     )
     return (
         _with_instants(windows, days)
-        .with_columns(window_ids(windows))
+        .with_columns(window_ids(windows), is_whole_days=pl.lit(True))
         .select(COLUMNS)
         .sort("contract_id", "item_id", "window_start_on")
     )
@@ -141,8 +144,8 @@ def _months(start: str, end: str) -> pl.Expr:
 
 
 def _with_instants(windows: pl.DataFrame, days: pl.DataFrame) -> pl.DataFrame:
-    """The windows with their local dates as UTC instants."""
-    for edge in ("window_start", "window_end"):
+    """The windows and their full periods with their local dates as UTC instants."""
+    for edge in ("window_start", "window_end", "period_start", "period_end"):
         starts = days.select("zone", pl.col("day").alias(f"{edge}_on"), starts_at="starts_at")
         windows = windows.join(
             starts.rename({"starts_at": edge}),

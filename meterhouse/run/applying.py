@@ -28,7 +28,7 @@ def plan_book(lake: Lake, folder: Path | None = None) -> list[Change]:
     documents = load_folder(folder or lake.settings.book)
     with lake.reading() as db:
         recorded = recorded_versions(db)
-    faults = check(union(recorded, documents))
+    faults = check(union(recorded, documents), recorded)
     if faults:
         raise BookFault(faults)
     return plan(recorded, documents)

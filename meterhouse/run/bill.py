@@ -16,6 +16,7 @@ from meterhouse.run.finished import forget_finish, record_finish, unchanged_sinc
 from meterhouse.run.ingest import Loaded, ingest
 from meterhouse.run.issuing import Issued
 from meterhouse.run.pinning import pin_run, verify_facts
+from meterhouse.run.publishing import publish
 from meterhouse.run.quarantine import retry
 from meterhouse.run.scratch import scratch_run
 from meterhouse.warehouse import Warehouse
@@ -133,7 +134,7 @@ def finish(run: Run, result: Billed, tell: Tell = lambda _: None) -> None:
     tell("Building marts")
     steps.refresh(run)
     tell("Publishing")
-    result.is_published = run.warehouse.publish()
+    result.is_published = publish(run.warehouse)
     summary = {
         "counts": result.counts,
         "failed_checks": result.failed_checks,

@@ -14,14 +14,15 @@ FOREVER = "date '9999-12-31'"
 SLOTS = f"""
 create or replace table book.slots as
 with newest as (
-    select *, coalesce(valid_from, {ALWAYS}) as slot_from
+    select *, coalesce(valid_from, {ALWAYS}) as slot_from,
+        row_number() over (partition by kind, doc_id order by batch_seq, row_no) as version_no
     from facts.book_versions
     qualify row_number() over (
         partition by kind, doc_id, valid_from order by batch_seq desc, row_no desc
     ) = 1
 )
 select
-    kind, doc_id, slot_from, content::json as content, batch_seq as version_seq,
+    kind, doc_id, slot_from, content::json as content, batch_seq as version_seq, version_no,
     coalesce(lead(slot_from) over (partition by kind, doc_id order by slot_from), {FOREVER})
         as slot_to
 from newest
@@ -77,17 +78,19 @@ TABLES = {
         select
             doc_id as event_type, name, content->'$.properties'->name->>'$.type' as type,
             coalesce((content->'$.properties'->name->>'$.decimals')::bigint, 0) as decimals,
-            (content->'$.properties'->name->>'$.required')::boolean as is_required
+            (content->'$.properties'->name->>'$.required')::boolean as is_required,
+            coalesce(content->'$.properties'->name->>'$.path', name) as path,
+            (content->'$.properties'->name->'$.values')::varchar[] as values
         from (
             select doc_id, content, unnest(json_keys(content->'$.properties')) as name
             from latest where kind = 'event_type'
         )""",
     # One row per event type.
     "event_types": "select doc_id as event_type from latest where kind = 'event_type'",
-    # One row per version of a meter and the days it is in force.
+    # One row per version of a meter (numbered from 1) and the days it is in force.
     "meters": """
         select
-            doc_id as meter_id, version_seq as meter_version, slot_from, slot_to,
+            doc_id as meter_id, version_no as meter_version, slot_from, slot_to,
             content->>'$.event_type' as event_type, content->>'$.aggregation' as aggregation,
             content->>'$.property' as property, content->>'$.unit' as unit,
             (content->>'$.decimals')::bigint as decimals,

@@ -12,7 +12,9 @@ from meterhouse.run.completeness_check import compare
 from meterhouse.run.conserved import count_new
 from meterhouse.run.context import Run
 from meterhouse.run.invariants import CHECKS, Check
+from meterhouse.run.watching import WATCHES, prepare_watch
 
+EVERY_CHECK = (*CHECKS, *WATCHES)
 # Detail rows that name a fault inside a sum that happens to agree fail as well.
 NAMED_FAULT = "^(batch [0-9]|first )"
 
@@ -21,7 +23,8 @@ def run_checks(run: Run, db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Run every check and store the results as facts; returns them, one row per result."""
     count_new(run, db)
     compare(db, run.lake.settings.file.sources, run.known_at)
-    results = pl.concat([_result(run, db, check) for check in CHECKS])
+    prepare_watch(run, db)
+    results = pl.concat([_result(run, db, check) for check in EVERY_CHECK])
     return store_results(run, results)
 
 

@@ -24,9 +24,12 @@ from meterhouse.pricing.rating import rate_windows
 from meterhouse.run.commands import closed_until, record
 from meterhouse.run.context import Run
 from meterhouse.run.marts import refresh_marts
+from meterhouse.run.measuring import Relations, answered_sql
+from meterhouse.run.meter_rules import read_rules
+from meterhouse.run.planning import plan_fold
 from meterhouse.run.scratch import scratch_run
 from meterhouse.run.usage import fold_usage
-from meterhouse.run.windows import make_windows, plan_fold
+from meterhouse.run.windows import make_windows
 
 ADVANCE = """
 select lines.document_id, line_key, lines.entity_id, lines.payer_id as customer_id,
@@ -61,33 +64,42 @@ from facts.billed_lines as lines join facts.documents as documents using (docume
 group by all
 """
 
-# Whole windows come from their determinants; a window that the cut-off divides is added up from
+# Whole windows come from their determinants; a window that the cut-off divides is measured from
 # its events, because its days are those of the contract's zone and the cut-off is the entity's.
+DIVIDED = """
+create or replace temp table close_asks as
+select row_number() over () as ask_no, windows.window_id, windows.customer_id, rules.meter_no,
+    rules.event_type, windows.zone, windows.window_start, cuts.cut_at as window_end,
+    windows.window_start_on, windows.window_end_on,
+    case when rules.recurring then timestamptz '0001-01-01 00:00:00+00'
+        else windows.window_start end as read_from,
+    epoch_us(windows.period_end) - epoch_us(windows.period_start) as period_us,
+    cast(windows.period_end_on - windows.period_start_on as bigint) as period_days
+from billing.charge_windows as windows
+join cuts using (entity_id)
+join ops.meter_rules as rules using (meter_id, meter_version)
+where windows.timing = 'arrears' and windows.window_start < cuts.cut_at
+    and windows.window_end > cuts.cut_at and rules.aggregation <> 'sql'
+"""
 DELIVERED = """
 with windows as (
     select windows.*, cuts.cut_at
     from billing.charge_windows as windows join cuts using (entity_id)
     where windows.timing = 'arrears' and windows.window_start < cuts.cut_at
 ),
-divided as (
-    select windows.window_id, sum(events.sign * events.quantity) as quantity
-    from windows
-    join staging.stg_facts__all_metered_events as events
-        on events.customer_id = windows.customer_id and events.meter_id = windows.meter_id
-        and events.meter_version = windows.meter_version and events.zone = windows.zone
-        and events.occurred_at >= windows.window_start and events.occurred_at < windows.cut_at
-    where windows.window_end > windows.cut_at
-    group by windows.window_id
+quantities as (
+    select window_id, dimensions, quantity
+    from close_asks join close_answers using (ask_no)
+    union all
+    select window_id, dimensions, quantity from usage.determinants
+    anti join close_asks using (window_id)
 )
-select windows.* exclude (cut_at), windows.window_end > windows.cut_at as is_divided,
-    case
-        when windows.component = 'fee' then windows.fixed_quantity
-        when windows.window_end > windows.cut_at then coalesce(divided.quantity, 0)
-        else determinants.quantity
-    end as quantity
-from windows
-left join divided using (window_id)
-left join usage.determinants as determinants using (window_id)
+select windows.* exclude (cut_at)
+        replace (coalesce(quantities.dimensions, windows.dimensions) as dimensions),
+    windows.window_end > windows.cut_at as is_divided,
+    coalesce(quantities.quantity, windows.fixed_quantity) as quantity,
+    md5(concat_ws('|', windows.window_id, quantities.dimensions)) as rated_id
+from windows left join quantities using (window_id)
 """
 
 
@@ -158,9 +170,13 @@ def _delivered(
 ) -> pl.DataFrame:
     """One row per line key with service before the cut-off: the value not invoiced by then."""
     db.register("cuts", _cuts(entities, cut_off).to_arrow())
+    db.execute(DIVIDED)
+    rules = [rule for rule in read_rules(db) if rule["aggregation"] != "sql"]
+    answers = answered_sql(rules, Relations(asks="close_asks"), "ops.meter_rules")
+    db.execute(f"create or replace temp table close_answers as {answers}")
     windows = db.sql(DELIVERED).pl().with_columns(pl.col("quantity").cast(QUANTITY))
     db.unregister("cuts")
-    rated = rate_windows(windows.drop("is_divided"))
+    rated = rate_windows(windows.drop("is_divided").with_columns(window_id="rated_id"))
     before = (
         invoiced.filter(pl.col("posting_date") < cut_off)
         .group_by("line_key")
@@ -173,7 +189,11 @@ def _delivered(
     part = rounded(pl.col("amount_unrounded") * elapsed / days, pl.col("currency"))
     earned = pl.when((pl.col("component") == "fee") & pl.col("is_divided")).then(part)
     return (
-        with_line_key(windows.drop("quantity").join(rated, on="window_id", validate="1:1"))
+        with_line_key(
+            windows.drop("quantity").join(
+                rated.rename({"window_id": "rated_id"}), on="rated_id", validate="1:1"
+            )
+        )
         .join(before, on="line_key", how="left")
         .with_columns(
             value=earned.otherwise("amount") - pl.col("billed").fill_null(0),

@@ -1,9 +1,10 @@
 """What sources stated against what the lake holds: one row per source and meter that reads it.
 
-Counted are accepted events in force: of a restated event the newest version, on the day of that
-version. Only stated days are read, and of those again only the ones that new batches touched:
-ops.stated_days and ops.held_days keep what was counted before. When it cannot be told which meters
-read a source, because nothing of it is in the lake, a difference stands for all of them.
+Counted are accepted events in force: of an amended event the newest version, on the day of that
+version; of a voided one nothing. Only stated days are read, and of those again only the ones that
+new batches touched: ops.stated_days and ops.held_days keep what was counted before. When it cannot
+be told which meters read a source, because nothing of it is in the lake, a difference stands for
+all of them.
 """
 
 import duckdb
@@ -91,7 +92,7 @@ def _count(db: duckdb.DuckDBPyConnection) -> None:
         join stale on stale.source = events.source and stale.event_day = events.event_day
         anti join replaced
             on replaced.batch_seq = events.batch_seq and replaced.row_no = events.row_no
-        where events.event_day in ({listed})
+        where events.event_day in ({listed}) and events.action is distinct from 'void'
         group by all
         """
     )

@@ -6,13 +6,13 @@ from typing import Literal
 import duckdb
 
 from meterhouse.canonical import canonical_json
-from meterhouse.dedupe import KeyIndex
 from meterhouse.errors import Rejected, UsageError
 from meterhouse.lake import Commit, Lake, views
 from meterhouse.run.book import flatten
 from meterhouse.run.commands import record
 from meterhouse.run.ingest import append_accepted
 from meterhouse.run.validation import check
+from meterhouse.run.versions import find_versions
 
 OPEN = """
 select * from facts.conflicts as conflicts
@@ -76,7 +76,7 @@ def _check_new(lake: Lake, db: duckdb.DuckDBPyConnection) -> None:
         "create or replace temp table mapped as "
         "select row_number() over (order by batch_seq, row_no) as source_row, event_id, "
         "event_type, subject, time_text, data, cast(null as varchar) as broken, source, "
-        "batch_seq as original_seq, row_no as original_row, first_seq, first_row from chosen"
+        "batch_seq as original_seq, row_no as original_row from chosen"
     )
     now = lake.settings.now()
     check(db, now, now + lake.settings.future_tolerance)
@@ -86,10 +86,15 @@ def _check_new(lake: Lake, db: duckdb.DuckDBPyConnection) -> None:
             "The new values are not good any more; nothing was changed: "
             + "; ".join(row[0] for row in bad)
         )
-    KeyIndex.of(lake, db).fold(db, lake.head().batch_seq)
+    # What held when the conflict came may have been amended since, or have come in the same file.
     db.execute(
-        "create or replace temp table classified as "
-        "select checked.*, 'restated' as outcome from checked"
+        "create or replace temp table wanted as select distinct source, event_id from chosen"
+    )
+    find_versions(lake, db)
+    db.execute(
+        "create or replace temp table classified as select checked.*, 'restated' as outcome, "
+        "newest.batch_seq as first_seq, newest.row_no as first_row "
+        "from checked left join newest using (source, event_id)"
     )
 
 

@@ -15,12 +15,14 @@ from meterhouse.lake import Lake, views
 from meterhouse.periods import zone_offsets
 from meterhouse.schema import PROPERTY_PREFIX
 
-# Accepted events of one customer and type in a window, and the older versions they replaced.
+# Accepted events of one customer and type in a window, and the older versions that were replaced
+# or voided, wherever and whosever the newer ones are.
 SIGNED = """
 with events as (
     select * from facts.usage_events
     where customer_id = $customer and event_type = $event_type
         and event_day >= cast($start as date) and event_day <= cast($end as date)
+        and action is distinct from 'void'
 ),
 signed as (
     select *, 1 as sign from events

@@ -18,7 +18,8 @@ from meterhouse.errors import UsageError
 from meterhouse.failpoints import failpoint
 from meterhouse.lake import RANKS, Commit, Lake, head_of, views
 from meterhouse.run.book import flatten
-from meterhouse.run.classification import ACCEPTED, classify, counts
+from meterhouse.run.classification import classify, counts
+from meterhouse.run.classified_actions import ACCEPTED
 from meterhouse.run.deliveries import Book, Delivery, checked, deliveries, recorded_to
 from meterhouse.run.sources import open_source
 from meterhouse.run.validation import check
@@ -201,6 +202,9 @@ def _commit_checked(
     events = classify(db, source, lake.settings.source(source), index, head_of(db).batch_seq)
     failpoint("ingest.classified")
     found = counts(db)
+    if file is None:  # What was to change an event that is still unknown goes on waiting.
+        db.execute("delete from classified where outcome = 'quarantined'")
+        records -= found.pop("quarantined", 0)
     if sum(found.values()) != records:
         raise AssertionError(f"{records} records became {sum(found.values())}; nothing was kept.")
     if file is None and not found:
@@ -214,7 +218,7 @@ def _commit_checked(
         return commit.batch_seq
 
     batch_seq = lake.commit(db, write)
-    index.add(batch_seq, events.keys, events.days)
+    index.add(db, batch_seq, events.keys, events.days)
     total = sum(found.values())
     return Loaded(
         source,
@@ -252,7 +256,7 @@ def _append_outcomes(commit: Commit, *, is_release: bool) -> None:
 
 
 def append_accepted(commit: Commit, unseen: str | None = None) -> int:
-    """Append the accepted and restated rows of table `classified`, and all of `unseen` beside it.
+    """Append the accepted, restated and voided rows of table `classified`, and all of `unseen`.
 
     The number of a row is that of its record. Returns how many rows were appended.
     """
@@ -276,14 +280,15 @@ def _event_columns(commit: Commit, columns: dict[str, str], relation: str) -> st
 
 
 def _judged_sql(commit: Commit, columns: dict[str, str]) -> str:
-    """Accepted rows, each restated one naming the version it replaces (of this file or before)."""
+    """Accepted rows; each that restates or voids names what it replaces, of this file or before."""
     seq = int(commit.batch_seq)
     return f"""
         select {_event_columns(commit, columns, "classified")},
             case when before_row is not null then {seq}
-                when outcome = 'restated' then first_seq end as replaces_seq,
+                when outcome <> 'accepted' then first_seq end as replaces_seq,
             case when before_row is not null then before_row
-                when outcome = 'restated' then first_row end as replaces_row
+                when outcome <> 'accepted' then first_row end as replaces_row,
+            case when outcome = 'voided' then 'void' end as action
         from (
             select *, lag(source_row) over (partition by event_id order by source_row)
                 as before_row

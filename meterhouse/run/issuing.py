@@ -116,7 +116,7 @@ class _Prepared:
         determinants = db.sql(
             "select determinants.*, lines.draft_id as document_id, lines.line_key "
             "from usage.determinants as determinants "
-            "join billing.draft_lines as lines using (window_id) "
+            "join billing.draft_lines as lines using (window_id, dimensions) "
             "semi join ready on ready.draft_id = lines.draft_id"
         ).pl()
         db.unregister("ready")

@@ -45,13 +45,15 @@ class Mapped(NamedTuple):
     keys: dict[str, Value] | None
     broken: str
     own_id: str | None
+    action: str | None  # what a record does to a known event; None where the source says nothing
     time_suffix: str  # what the text of a typed time ends with
 
-    def value(self, name: str) -> Value:
-        """The value of a property, whatever `data` holds."""
+    def value(self, *keys: str) -> Value:
+        """The value below these keys, whatever `data` holds; columns hold nothing deeper."""
         if self.keys is None:
-            return Value(f"(data->>{literal(_key_path(name))})")
-        return self.keys.get(name, Value("cast(null as varchar)"))
+            return Value(f"(data->>{literal(key_path(*keys))})")
+        absent = Value("cast(null as varchar)")
+        return self.keys.get(keys[0], absent) if len(keys) == 1 else absent
 
 
 def load_raw(db: duckdb.DuckDBPyConnection, batches: Iterator[pa.RecordBatch]) -> int:
@@ -88,6 +90,7 @@ def mapped(db: duckdb.DuckDBPyConnection, name: str, source: Source) -> Mapped:
         keys,
         "bad_line" if "bad_line" in columns else "cast(null as varchar)",
         record.identity(source),
+        None if mapping.action is None else f"lower({trimmed(record.field(mapping.action).text)})",
         "Z" if time.type == NAIVE else "+00:00",
     )
 
@@ -102,7 +105,7 @@ class _Record:
 
     def column(self, name: str) -> Value:
         if self._is_json:
-            return Value(f"(line->>{literal(_key_path(*name.split('.')))})")
+            return Value(f"(line->>{literal(key_path(*name.split('.')))})")
         if name not in self._columns:
             listed = ", ".join(c for c in self._columns if c != "source_row") or "none"
             raise SourceRejected(
@@ -124,6 +127,7 @@ class _Record:
         if self._is_json:
             return None
         used = {f.column for f in (mapping.type, mapping.subject, mapping.time)}
+        used |= set() if mapping.action is None else {mapping.action.column}
         used |= set(source.id.columns or ()) | {"source_row"}
         return {name: self.column(name) for name in sorted(self._columns) if name not in used}
 
@@ -149,7 +153,8 @@ def trimmed(text: str) -> str:
     return f"nullif(case when {is_trimmed} then {text} else trim({text}) end, '')"
 
 
-def _key_path(*keys: str) -> str:
+def key_path(*keys: str) -> str:
+    """A path of keys as DuckDB's JSON functions take it."""
     return "$." + ".".join('"' + key.replace('"', "") + '"' for key in keys)
 
 

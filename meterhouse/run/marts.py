@@ -6,10 +6,10 @@ from typing import Any
 from meterhouse.lake import Lake
 from meterhouse.run.context import Run
 from meterhouse.run.dbt import NodeResult, build
+from meterhouse.run.publishing import PIN, publish
 from meterhouse.warehouse import Warehouse, pin_table
 
 MODELS = ("tag:mart", "test_type:singular")
-PIN = "reporting.*"
 
 
 def build_marts(run: Run, tell: Callable[[Any], None] | None = None) -> list[NodeResult]:
@@ -46,4 +46,4 @@ def refresh_marts(lake: Lake) -> None:
         made = db.execute("select 1 from ops.pins where table_name = ?", [PIN]).fetchone()
     if row is not None and made is not None:
         build_marts(Run(warehouse, row[0], lake.head(), row[1], is_dry=False))
-        warehouse.publish()
+        publish(warehouse)

@@ -8,7 +8,7 @@ plain is not wrong: the rules decide. Each expression reads the columns that sta
 
 from meterhouse.duck import identifier, literal
 from meterhouse.run.mapping import Value, trimmed
-from meterhouse.run.validation import NUMBER, Property, canonical_number
+from meterhouse.run.validation import NUMBER, Property, canonical_number, number_keys
 from meterhouse.schema import property_type
 
 TIME = (
@@ -63,7 +63,11 @@ def is_plain(prop: Property) -> str:
     """An event type takes no other properties; its own are good, or missing and not needed."""
     raw, column = carried_column(prop), identifier(prop.column)
     if prop.type == "string":
-        return f"(not {needs(prop)} or {trimmed(raw)} is not null)"
+        is_there = f"(not {needs(prop)} or {trimmed(raw)} is not null)"
+        if not prop.is_enumerated:
+            return is_there
+        is_known = f"list_contains({among(prop)}, {raw})"
+        return f"{is_there} and ({among(prop)} is null or {trimmed(raw)} is null or {is_known})"
     missing = f"({raw} is null and not {needs(prop)})"
     return f"(not {has(prop)} or {column} is not null or {missing})"
 
@@ -72,7 +76,7 @@ def content(keys: dict[str, Value], known: list[Property]) -> str:
     """The canonical text of `data` with these keys; validation.py makes the same from JSON."""
     if not keys:
         return "''"
-    numbers = {prop.name for prop in known if prop.is_number}
+    numbers = number_keys(known)
     parts = []
     for at, (key, value) in enumerate(keys.items()):
         text = _canonical(key_name(at), value) if key in numbers else key_name(at)
@@ -100,6 +104,11 @@ def has(prop: Property) -> str:
 def needs(prop: Property) -> str:
     """Column: whether the event type needs the property."""
     return identifier(f"needs_{prop.name}")
+
+
+def among(prop: Property) -> str:
+    """Column: the values that the event type lists for the property, or null."""
+    return identifier(f"among_{prop.name}")
 
 
 def carried_column(prop: Property) -> str:

@@ -60,7 +60,8 @@ def loads(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
         brought as (
             select batch_seq, count(distinct customer_id) as customers,
                 min(event_day) as first, max(event_day) as last{nulls}
-            from facts.usage_events where batch_seq > {since} group by batch_seq
+            from facts.usage_events where batch_seq > {since} and action is distinct from 'void'
+            group by batch_seq
         )
         select
             batch_seq, source, name, received, accepted, duplicate, conflict, quarantined,
@@ -156,11 +157,15 @@ def _between(touched: pl.DataFrame) -> pl.DataFrame:
 
 
 def _counted(db: duckdb.DuckDBPyConnection, wanted: pl.DataFrame) -> pl.DataFrame:
-    """Events of the wanted days and of those a week before; a restated event counts once."""
+    """Events of the wanted days and of those a week before; an amended event counts once, a voided
+    one not at all."""
     asked = pl.concat([wanted["event_day"], wanted["event_day"] - WEEK]).unique().sort()
     listed = ", ".join(f"date '{day.isoformat()}'" for day in asked.to_list())
     where = f"event_day in ({listed})" if listed else "false"
     return db.sql(
-        "select source, event_day, count(*)::bigint as events from facts.usage_events "
-        f"where {where} and replaces_seq is null group by all"
+        "select source, event_day, count(*)::bigint as events from facts.usage_events as events "
+        "anti join (select replaces_seq, replaces_row from facts.usage_events "
+        "where replaces_seq is not null) as newer "
+        "on newer.replaces_seq = events.batch_seq and newer.replaces_row = events.row_no "
+        f"where {where} and action is distinct from 'void' group by all"
     ).pl()

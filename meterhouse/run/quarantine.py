@@ -39,7 +39,7 @@ def _stage(db: duckdb.DuckDBPyConnection, source: str) -> None:
     db.execute(
         "create or replace temp table mapped as "
         "select row_number() over (order by batch_seq, row_no) as source_row, event_id, "
-        "event_type, subject, time_text, data, "
+        "event_type, subject, time_text, data, action, "
         "case when reason = 'bad_record' then detail end as broken, "
         f"batch_seq as original_seq, row_no as original_row from ({OPEN}) where source = ?",
         [source],

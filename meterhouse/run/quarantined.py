@@ -11,11 +11,12 @@ from meterhouse.errors import UsageError
 from meterhouse.lake import Lake
 from meterhouse.nearest import nearest
 from meterhouse.run.book import flatten
+from meterhouse.run.classified_actions import UNKNOWN_ID
 from meterhouse.run.quarantine import OPEN
 from meterhouse.run.validation import check
 
 NEAR = 3
-NEXT_FAULT = re.compile(r"; (?=(?:The record|Event type|Subject|Time|Property) )")
+NEXT_FAULT = re.compile(r"; (?=(?:The record|Event type|Subject|Time|Property|Action) )")
 AGAIN = (
     "Deliver the event again with the same id and a good value, then refuse this one; or change "
     "the property in the book, and the next run releases it."
@@ -27,6 +28,10 @@ REMEDIES = {
     "unknown_subject": "Record the customer, or give one this subject as an alias, and "
     "`meterhouse apply` it; the next run releases the event.",
     "bad_time": "Deliver the event again with the same id and a time with an offset, then refuse "
+    "this one.",
+    "unknown_id": "Deliver the event itself under this id; the next run then amends or voids it. "
+    "Or refuse this one.",
+    "unknown_action": "Correct the action at its source and deliver the record again, then refuse "
     "this one.",
     "future_time": "Nothing, if the clock of the source is right: a run on a later day releases "
     "it. Else correct the clock, deliver again and refuse this one.",
@@ -126,12 +131,29 @@ def _check(lake: Lake, db: duckdb.DuckDBPyConnection, where: str) -> None:
     db.execute(
         "create or replace temp table mapped as "
         "select source, row_number() over (order by batch_seq, row_no) as source_row, event_id, "
-        "event_type, subject, time_text, data, "
+        "event_type, subject, time_text, data, action, "
         "case when reason = 'bad_record' then detail end as broken, batch_seq as original_seq, "
         f"row_no as original_row from ({OPEN}) where {where}"
     )
     now = lake.settings.now()
     check(db, now, now + lake.settings.future_tolerance)
+    _name_unknown(db)
+
+
+def _name_unknown(db: duckdb.DuckDBPyConnection) -> None:
+    """Add to `checked` what only the lake can tell: whether the event of an action is known."""
+    if db.execute("select 1 from checked where action is not null limit 1").fetchone() is None:
+        return
+    db.execute(
+        "create or replace temp table known_ids as select source, event_id "
+        "from facts.usage_events where (source, event_id) in "
+        "(select source, event_id from checked where action is not null)"
+    )
+    db.execute(
+        f"update checked set reason = 'unknown_id', detail = {UNKNOWN_ID} "
+        "where action is not null and reason is null "
+        "and (source, event_id) not in (select source, event_id from known_ids)"
+    )
 
 
 def _book(db: duckdb.DuckDBPyConnection, record: dict[str, Any]) -> dict[str, Any]:

@@ -11,22 +11,26 @@ from meterhouse.run.context import Run
 
 DUE = """
 create or replace temp view due as
-select windows.*, determinants.determinant_id,
+select windows.* replace (coalesce(determinants.dimensions, windows.dimensions) as dimensions),
+    determinants.determinant_id,
     coalesce(determinants.quantity, windows.fixed_quantity) as asked,
-    determinants.event_count
+    determinants.event_count,
+    -- A window has one line for each combination of dimension values.
+    coalesce(determinants.determinant_id, windows.window_id) as rated_id
 from billing.charge_windows as windows
 left join usage.determinants as determinants using (window_id)
 where windows.due_on <= date '{through}'
 """
 # What the price models read: all else stays in the warehouse and is joined to the result there.
 READ = """
-select window_id, contract_id, customer_id, price_model, price, currency, asked as quantity,
+select rated_id as window_id, contract_id, customer_id, price_model, price, currency,
+    asked as quantity,
     prorate_start, prorate_end, window_start_on, window_end_on, period_start_on, period_end_on
 from due
 """
 DESIRED = """
-select due.* exclude (asked), rated.* exclude (window_id)
-from due join rated on rated.window_id = due.window_id
+select due.* exclude (asked, rated_id), rated.* exclude (window_id)
+from due join rated on rated.window_id = due.rated_id
 """
 FAILURES = {"contract_id": pl.String, "customer_id": pl.String, "sentence": pl.String}
 

@@ -23,10 +23,11 @@ from meterhouse.money import QUANTITY
 from meterhouse.pricing.rating import rate_windows
 from meterhouse.run.context import Run
 from meterhouse.run.drafting import billed, compose, make_drafts
+from meterhouse.run.planning import plan_fold
 from meterhouse.run.rating import rate_due
 from meterhouse.run.scratch import scratch_run
 from meterhouse.run.usage import fold_usage
-from meterhouse.run.windows import make_windows, plan_fold
+from meterhouse.run.windows import make_windows
 from meterhouse.schema import FACTS
 
 Level = Literal["determinants", "events", "both"]
@@ -141,7 +142,9 @@ def _from_determinants(run: Run, db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     )
     keys = db.sql(f"select distinct line_key from lake.facts.billed_lines where {own}").pl()
     windows = db.sql(
-        "select windows.*, recorded.determinant_id, recorded.event_count, "
+        "select windows.* replace (coalesce(recorded.dimensions, windows.dimensions) "
+        "as dimensions), recorded.determinant_id, recorded.event_count, "
+        "coalesce(recorded.determinant_id, windows.window_id) as rated_id, "
         "coalesce(recorded.quantity, windows.fixed_quantity) as quantity "
         "from billing.charge_windows as windows "
         f"left join (select * from lake.facts.billed_determinants where {own}) as recorded "
@@ -150,8 +153,10 @@ def _from_determinants(run: Run, db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     ).pl()
     mine = with_line_key(windows).join(keys, on="line_key", how="semi")
     wanted = mine.drop("line_key", "role").with_columns(pl.col("quantity").cast(QUANTITY))
-    rated = rate_windows(wanted)
-    desired = wanted.drop("quantity").join(rated, on="window_id", validate="1:1")
+    rated = rate_windows(wanted.with_columns(window_id="rated_id"))
+    desired = wanted.drop("quantity").join(
+        rated.rename({"window_id": "rated_id"}), on="rated_id", validate="1:1"
+    )
     before = billed(db).join(keys, on="line_key", how="semi")
     lines = difference(desired, before, run.through, run.through)
     heads, _ = compose(db, lines)

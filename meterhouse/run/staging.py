@@ -20,6 +20,7 @@ EPOCH = "timestamptz '1970-01-01 00:00:00+00'"
 # What of the book the check of a record reads.
 BOOK_TABLES = ("event_types", "properties", "subjects")
 EVENT = "source_row, event_id, event_type, subject, customer_id, occurred_at, event_day, data"
+NO_ACTION = "cast(null as varchar) as action"
 # What makes two records without an id equal.
 CONTENT_MD5 = (
     "md5(concat_ws(chr(31), coalesce(event_type, ''), coalesce(subject, ''), "
@@ -40,7 +41,8 @@ def stage(
     _number_equal_rows(db)
     db.execute(
         "create or replace temp table mapped as select source_row, event_id, event_type, subject, "
-        "time_text, data, broken, cast(null as bigint) as original_seq, "
+        f"time_text, data, broken, {'action' if fields.action else NO_ACTION}, "
+        "cast(null as bigint) as original_seq, "
         "cast(null as bigint) as original_row from staged where not is_plain"
     )
     check(db, now, latest, into="faulty")
@@ -68,6 +70,12 @@ def _make_types(db: duckdb.DuckDBPyConnection, known: list[Property]) -> None:
         f"coalesce(bool_or(properties.name = {literal(p.name)} and properties.is_required), "
         f"false) as {plain.needs(p)}"
         for p in known
+    )
+    marks += "".join(
+        f", any_value(properties.values) filter (properties.name = {literal(p.name)}) "
+        f"as {plain.among(p)}"
+        for p in known
+        if p.is_enumerated
     )
     db.execute(
         "create or replace temp table plain_types as select event_types.event_type as known_type, "
@@ -99,11 +107,14 @@ def _make_staged(
 ) -> None:
     """Temp table `staged`: the fields of every record, is_plain, and of those that are not, what
     the rules need."""
-    raw = {f"v_{p.name}": plain.carried(p, fields.value(p.name)) for p in known}
+    raw = {f"v_{p.name}": plain.carried(p, fields.value(*p.keys)) for p in known}
     keys = (fields.keys or {}).values()
     raw |= {plain.key_name(at): value.text for at, value in enumerate(keys)}
-    typed = {p.column: plain.typed(p, fields.value(p.name)) for p in known}
+    typed = {p.column: plain.typed(p, fields.value(*p.keys)) for p in known}
     kept = {p.column: f"case when {plain.has(p)} then {identifier(p.column)} end" for p in known}
+    if fields.action is not None:
+        raw["action"] = fields.action
+        kept["action"] = "action"
     db.execute(
         f"""
         create or replace temp table staged as
@@ -121,7 +132,7 @@ def _make_staged(
         ),
         judged as (
             select *,
-                coalesce({" and ".join(_tests(known))}, false) as is_plain,
+                coalesce({" and ".join(_tests(fields, known))}, false) as is_plain,
                 case when own_id is null
                     then {CONTENT_MD5.replace("time_text", _time_text(fields))} end as content_md5
             from typed
@@ -140,9 +151,10 @@ def _make_staged(
     )
 
 
-def _tests(known: list[Property]) -> list[str]:
+def _tests(fields: Mapped, known: list[Property]) -> list[str]:
     """What every plain record passes."""
     return [
+        *([] if fields.action is None else ["action is null"]),
         "broken is null",
         "known_type is not null",
         "customer_id is not null",

@@ -21,9 +21,10 @@ from meterhouse.run.expectations import run_expectations
 from meterhouse.run.issuing import Issued, issue
 from meterhouse.run.manifest import record_manifest
 from meterhouse.run.marts import build_marts
+from meterhouse.run.planning import plan_fold
 from meterhouse.run.rating import rate_due
 from meterhouse.run.usage import fold_usage
-from meterhouse.run.windows import make_windows, plan_fold
+from meterhouse.run.windows import make_windows
 from meterhouse.warehouse import Warehouse
 
 Hear = Callable[[Any], None]

@@ -16,7 +16,7 @@ from meterhouse.errors import UsageError
 from meterhouse.installation import PACKAGE
 from meterhouse.invoicing.drafts import COLUMNS as DRAFT_COLUMNS
 from meterhouse.nearest import did_you_mean, known_names
-from meterhouse.run.invariants import CHECKS
+from meterhouse.run.checks import EVERY_CHECK
 from meterhouse.settings import Settings
 
 SHIPPED = PACKAGE.parent / "pipelines" / "expectations"
@@ -189,7 +189,7 @@ def _unknown_columns(suite: Suite, one: Expectation) -> Iterator[str]:
 
 def _doubled(files: list[SuiteFile]) -> Iterator[str]:
     """Results and waivers go by name, so a name stands for one expectation."""
-    first: dict[str, str] = {check.name: "a check of every run" for check in CHECKS}
+    first: dict[str, str] = {check.name: "a check of every run" for check in EVERY_CHECK}
     for file in files:
         for one in file.suite.expectations:
             if one.name in first:

@@ -21,7 +21,8 @@ from lake.facts.billed_lines
 where document_id = ? and determinant_id is not null and (? is null or line_no = ?)
 order by line_no
 """
-# The newest version of each event of one meter, in the window of each line that reads it.
+# The newest version of each event of one meter that is not void, in the window of each line that
+# reads it.
 EVENTS = """
 select lines.line_no, lines.item, lines.meter_id as meter, events.source, events.event_id,
     events.occurred_at,
@@ -40,7 +41,7 @@ anti join (
 ) as newer
     on newer.replaces_seq = events.batch_seq and newer.replaces_row = events.row_no
 where events.event_type = $event_type and events.event_day >= $first
-    and events.event_day <= $last{matches}
+    and events.event_day <= $last and events.action is distinct from 'void'{matches}
 """
 COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "line_no": pl.Int64,
@@ -59,7 +60,8 @@ def usage_behind(lake: Lake, number: str, line_no: int | None = None) -> pl.Data
     """One row per line and event that it was rated from, by line, time, source and id.
 
     Columns are those of COLUMNS, then the typed properties of the events by name. An event that
-    was restated stands with its newest version only. Quantities of a line add up to the line's.
+    was amended stands with its newest version only, a voided one not at all. Quantities of a line
+    add up to the line's.
     """
     with lake.reading() as db:
         document_id, known_at, count = _document(db, number)

@@ -3,6 +3,7 @@
 One row per mapped record: the mapped columns, customer_id, occurred_at, event_day, one typed
 column per property, row_hash (of the canonical values), reason (null for a good event),
 detail (every fault as a sentence) and is_plain (false: it took all the rules).
+Where `mapped` has a column `action`, a record that voids an event needs no more than its id.
 """
 
 from datetime import datetime
@@ -11,6 +12,7 @@ from typing import NamedTuple
 import duckdb
 
 from meterhouse.duck import identifier, literal
+from meterhouse.run.mapping import key_path
 from meterhouse.schema import PROPERTY_PREFIX, property_type
 
 TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)$"  # noqa: E501
@@ -19,16 +21,23 @@ EXPONENT = r"^[+-]?[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]+$"
 
 
 class Property(NamedTuple):
-    """A typed property of the book."""
+    """A typed property of the book; some event type lists its values where `is_enumerated`."""
 
     name: str
     type: str
     decimals: int
+    path: str
+    is_enumerated: bool
 
     @property
     def column(self) -> str:
         """Its column among the usage events."""
         return PROPERTY_PREFIX + self.name
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys on the way to its value in `data`."""
+        return tuple(self.path.split("."))
 
     @property
     def is_number(self) -> bool:
@@ -37,8 +46,12 @@ class Property(NamedTuple):
 
 
 def properties(db: duckdb.DuckDBPyConnection) -> list[Property]:
-    """Every distinct property of the flattened book (a name has one type, `plan` sees to it)."""
-    rows = db.execute("select distinct name, type, decimals from book.properties order by 1")
+    """Every distinct property of the flattened book (a name has one type and one path, `plan` sees
+    to it)."""
+    rows = db.execute(
+        "select name, type, decimals, path, bool_or(values is not null) from book.properties "
+        "group by all order by 1"
+    )
     return [Property(*row) for row in rows.fetchall()]
 
 
@@ -48,14 +61,16 @@ def check(
     """Make temp table `checked` from `mapped`; events after `latest` are in the future."""
     known = properties(db)
     typed = ", ".join(f"{_typed(p)} as {identifier(p.column)}" for p in known)
-    faults = ", ".join([*_envelope_faults(), *(_property_fault(p) for p in known)])
+    rules = [*_envelope_faults(), *(_property_fault(p) for p in known)]
+    has_action = "action" in {row[0] for row in db.execute("describe mapped").fetchall()}
+    faults = _faults_of_action(rules) if has_action else _faults(rules)
     db.execute(_types_sql())
     db.execute(
         f"""
         create or replace temp table {into} as
         with timed as (
             select mapped.*, {_instant()} as occurred_at, types.event_type is not null as is_typed,
-                types.names, types.required
+                types.names, types.required, types.allowed
             from mapped left join types on types.event_type = mapped.event_type
         ),
         resolved as (
@@ -69,11 +84,9 @@ def check(
                     < subjects.until_on
         ),
         judged as (
-            select *, {typed + "," if typed else ""}
-                list_filter([{faults}], fault -> fault is not null) as faults
-            from resolved
+            select *, {typed + "," if typed else ""} {faults} as faults from resolved
         )
-        select * exclude (faults, names, required, is_typed),
+        select * exclude (faults, names, required, allowed, is_typed),
             cast(occurred_at as date) as event_day,
             ? as received_at,
             case when faults[1] is not null then split_part(faults[1], '|', 1) end as reason,
@@ -85,11 +98,29 @@ def check(
     )
 
 
+def _faults(rules: list[str]) -> str:
+    return f"list_filter([{', '.join(rules)}], fault -> fault is not null)"
+
+
+def _faults_of_action(rules: list[str]) -> str:
+    unknown = (
+        "case when action not in ('amend', 'void') then 'unknown_action|Action ' "
+        "|| left(action, 60) || ' is neither amend nor void' end"
+    )
+    return (
+        "case when action = 'void' and broken is null then cast([] as varchar[]) "
+        f"else {_faults([unknown, *rules])} end"
+    )
+
+
 def _types_sql() -> str:
     return (
         "create or replace temp table types as select event_types.event_type, "
         "coalesce(list(properties.name) filter (properties.name is not null), []) as names, "
-        "coalesce(list(properties.name) filter (properties.is_required), []) as required "
+        "coalesce(list(properties.name) filter (properties.is_required), []) as required, "
+        # The values of each property that lists them; of the others the map has no key.
+        "coalesce(map_from_entries(list((properties.name, properties.values)) "
+        "filter (properties.values is not null)), map([]::varchar[], []::varchar[][])) as allowed "
         "from book.event_types as event_types "
         "left join book.properties as properties using (event_type) group by all"
     )
@@ -125,8 +156,7 @@ def _text(prop: Property) -> str:
 
 
 def _value(prop: Property) -> str:
-    path = '$."' + prop.name + '"'
-    return f"data->>{literal(path)}"
+    return f"data->>{literal(key_path(*prop.keys))}"
 
 
 def _typed(prop: Property) -> str:
@@ -159,6 +189,12 @@ def _property_fault(prop: Property) -> str:
         )
     if prop.is_number:
         rules.extend(_number_rules(prop, text, label))
+    if prop.is_enumerated:
+        rules.append(
+            f"when not list_contains(coalesce(allowed[{literal(prop.name)}], [{_value(prop)}]), "
+            f"{_value(prop)}) then 'unknown_value|{label} is ' || left({text}, 60) "
+            "|| ', which is none of its values'"
+        )
     return (
         f"case when not list_contains(names, {literal(prop.name)}) then null {' '.join(rules)} end"
     )
@@ -201,9 +237,14 @@ def canonical_number(text: str) -> str:
     return rf"regexp_replace(regexp_replace({text}, '(\.[0-9]*?)0+$', '\1'), '\.$', '')"
 
 
+def number_keys(known: list[Property]) -> set[str]:
+    """The keys of `data` whose values are numbers; what stands deeper is hashed as it is written."""
+    return {p.path for p in known if p.is_number and len(p.keys) == 1}
+
+
 def _content(known: list[Property]) -> str:
     """The canonical text of `data`: key and value, in the order of the keys."""
-    numbers = ", ".join(literal(p.name) for p in known if p.is_number)
+    numbers = ", ".join(literal(key) for key in sorted(number_keys(known)))
     # A JSON pointer: a key may hold any sign, which a path in quotes may not.
     value = "data->>('/' || replace(replace(k, '~', '~0'), '/', '~1'))"
     canonical = (

@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from meterhouse.run.invariants import CHECKS
+from meterhouse.run.checks import EVERY_CHECK
 from pipelines.definitions import defs
 
 GRAPH = defs.resolve_asset_graph()
@@ -32,7 +32,7 @@ def test_the_graph_runs_from_landing_to_entries_and_the_published_copy():
 
 def test_every_check_of_a_run_is_a_check_of_an_asset():
     names = {key.name for key in GRAPH.asset_check_keys}
-    assert {check.name for check in CHECKS} <= names
+    assert {check.name for check in EVERY_CHECK} <= names
 
 
 def test_tests_of_dbt_are_checks_of_their_tables():

@@ -251,7 +251,13 @@ def test_anchors_used_as_shorthand_are_written_out(load):
         properties: {c: {type: decimal}}
         """)
     assert one.content["properties"]["a"] == one.content["properties"]["b"]
-    assert two.content["properties"]["c"] == {"type": "decimal", "decimals": 6, "required": True}
+    assert two.content["properties"]["c"] == {
+        "type": "decimal",
+        "decimals": 6,
+        "required": True,
+        "path": None,
+        "values": None,
+    }
 
 
 DECIMALS = st.decimals(-(10**14), 10**14, places=12, allow_nan=False, allow_infinity=False)

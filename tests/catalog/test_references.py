@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterhouse.catalog.overlaps import Claim, collisions
+from meterhouse.catalog.plan import Version
 from meterhouse.catalog.references import check
 
 
@@ -51,6 +52,11 @@ def entity(id, **changes):
 
 
 SUM = {"aggregation": "sum"}
+EVENT = event_type(
+    "e",
+    "region: {type: string, values: [eu, us]}, ok: {type: boolean}, gib: {type: decimal}, "
+    "action: {type: string}, tokens: {type: integer, path: usage.tokens.input}",
+)
 FINE = {
     "the example alone": [],
     "a fee": [contract()],
@@ -86,6 +92,42 @@ FINE = {
         meter(event_type="e", filter="{region: [eu, us], ok: [true]}"),
     ],
     "a property shared in one type": [event_type("e", "context_tokens: {type: integer}")],
+    "every aggregation": [
+        EVENT,
+        *(
+            meter(f"m-{kind}", event_type="e", aggregation=kind, property="gib")
+            for kind in ("sum", "min", "max", "avg", "latest", "weighted_sum", "prorated_sum")
+        ),
+        meter("p", event_type="e", aggregation="percentile", property="gib", percentile="'0.95'"),
+        meter("u", event_type="e", aggregation="unique_count", property="region"),
+        meter(
+            "r",
+            event_type="e",
+            aggregation="prorated_unique_count",
+            property="region",
+            operation="action",
+            recurring="true",
+        ),
+    ],
+    "a filter as a text": [EVENT, meter(event_type="e", filter="\"region = 'eu' or gib > 1.5\"")],
+    "dimensions of three types": [EVENT, meter(event_type="e", dimensions="[region, ok, tokens]")],
+    "a quotient of finer values": [
+        event_type("e", "bytes: {type: decimal, decimals: 9}"),
+        meter(event_type="e", **SUM, property="bytes", convert="{divide: 3}"),
+    ],
+    "a sum made coarser by whole tens": [
+        event_type("e", "gib: {type: decimal, decimals: 9}"),
+        meter(event_type="e", **SUM, property="gib", convert="{multiply: 1000}"),
+    ],
+    "a rounding that keeps the scale": [
+        meter(decimals=12, round="{places: 2}"),
+        contract(item=usage("m", '"0.0000000001"')),
+    ],
+    "a shadow beside its meter": [
+        EVENT,
+        meter(event_type="e"),
+        meter("m2", event_type="e", shadow_of="m", filter="\"region = 'eu'\""),
+    ],
     "a scale of 18 together": [
         meter(decimals=12),
         contract(item=usage("m", '"0.000001"')),
@@ -127,17 +169,86 @@ REFUSED = {
             event_type("e", "region: {type: string}"),
             meter(**SUM, event_type="e", property="region"),
         ],
-        "cannot be summed",
+        "property 'region' is string; sum needs an integer or decimal",
     ),
     "a sum that would be rounded": (
         [
             event_type("e", "gib: {type: decimal, decimals: 9}"),
             meter(**SUM, event_type="e", property="gib"),
         ],
-        "a sum would be rounded",
+        "has 9 decimals, but the meter keeps only 6; the quantity would be rounded. Set `decimals`",
     ),
-    "a filter on a number": ([meter(filter="{context_tokens: ['1']}")], "cannot match"),
-    "a filter on nothing": ([meter(filter="{contxt_tokens: [a]}")], "has no property"),
+    "a filter on a number": (
+        [meter(filter="{context_tokens: ['1']}")],
+        "`context_tokens = '1'` compares property 'context_tokens', which is integer, with a text",
+    ),
+    "a filter on nothing": (
+        [meter(filter="{contxt_tokens: [a]}")],
+        "does not have; did you mean 'context_tokens'?",
+    ),
+    "a filter on what a property never is": (
+        [EVENT, meter(event_type="e", filter="\"region = 'ue'\"")],
+        "the filter asks whether 'region' is 'ue', which is none of its `values`; valid are "
+        "`eu`, `us`.",
+    ),
+    "a filter that no event can pass": (
+        [EVENT, meter(event_type="e", filter='"gib > 2 and gib < 1"')],
+        "the filter matches no event",
+    ),
+    "a dimension of decimals": (
+        [EVENT, meter(event_type="e", dimensions="[gib]")],
+        "dimension 'gib' is decimal with 6 decimals",
+    ),
+    "an unknown dimension": (
+        [EVENT, meter(event_type="e", dimensions="[regoin]")],
+        "event type 'e' has no property 'regoin'; did you mean `region`?",
+    ),
+    "an operation that is no text": (
+        [
+            EVENT,
+            meter(event_type="e", aggregation="unique_count", property="gib", operation="ok"),
+        ],
+        "`operation` 'ok' is boolean; it must be a string property",
+    ),
+    "an operation that cannot remove": (
+        [
+            EVENT,
+            meter(event_type="e", aggregation="unique_count", property="gib", operation="region"),
+        ],
+        "`values` without 'remove'",
+    ),
+    "a conversion that needs more decimals": (
+        [
+            event_type("e", "gib: {type: decimal, decimals: 9}"),
+            meter(event_type="e", **SUM, property="gib", convert="{multiply: 10}", decimals=7),
+        ],
+        "has 8 decimals after its conversion, but the meter keeps only 7",
+    ),
+    "a shadow of nothing": ([meter("m2", shadow_of="context-token")], "did you mean `context-tok"),
+    "a shadow of itself": ([meter(shadow_of="m")], "`shadow_of` names itself"),
+    "a shadow of a shadow": (
+        [
+            meter("m2", shadow_of="context-tokens", unit="token"),
+            meter("m3", shadow_of="m2", unit="token"),
+        ],
+        "names meter 'm2', which is a shadow itself",
+    ),
+    "a shadow in another unit": (
+        [meter("m2", shadow_of="context-tokens")],
+        "`unit` is 'u', but 'token' in meter 'context-tokens' (usage.yaml:",
+    ),
+    "a shadow of another event type": (
+        [EVENT, meter("m2", event_type="e", unit="token", shadow_of="context-tokens")],
+        "`event_type` is 'e', but 'llm_request' in meter 'context-tokens'",
+    ),
+    "a shadow that is billed": (
+        [meter("m2", unit="token", shadow_of="context-tokens"), contract(item=usage("m2"))],
+        "item 'i' reads meter 'm2', which runs beside 'context-tokens' and is never billed",
+    ),
+    "a property read at two places": (
+        [event_type("e", "x: {type: string, path: a.b}"), event_type("f", "x: {type: string}")],
+        "property 'x' is read at 'x', but read at 'a.b' in more.yaml:1",
+    ),
     "a scale of 19 together": (
         [meter(decimals=12), contract(item=usage("m", '"0.0000001"'))],
         "more than 18",
@@ -182,6 +293,40 @@ REFUSED = {
         "`external_id` 'x' also names customer 'a'",
     ),
 }
+
+
+SAID = {
+    "region: {type: string, path: place}": "is read at 'place', but was recorded as read at",
+    "region: {type: boolean}": "is boolean, but was recorded as string",
+    "region: {type: decimal, decimals: 2}": "is decimal with 2 decimals, but was recorded as",
+}
+
+
+def versions(*texts, book):
+    """The documents as if they were recorded one after another."""
+    found = [one for text in texts for one in book(more=text) if one.path == "more.yaml"]
+    return [
+        Version(*one.slot, one.content, "", batch_seq=number) for number, one in enumerate(found, 1)
+    ]
+
+
+@pytest.mark.parametrize("properties", SAID)
+def test_a_recorded_property_keeps_its_type_and_its_path(properties, book):
+    recorded = versions(event_type("e", "region: {type: string}"), book=book)
+    (fault,) = check(book(more=event_type("e", properties)), recorded)
+    assert SAID[properties] in fault
+
+
+def test_a_property_that_was_left_out_for_a_while_keeps_its_type(book):
+    recorded = versions(event_type("e", "x: {type: string}"), event_type("e", ""), book=book)
+    (fault,) = check(book(more=event_type("e", "x: {type: integer}")), recorded)
+    assert "is integer, but was recorded as string" in fault
+
+
+def test_a_property_may_say_its_own_name_as_path_and_gain_values(book):
+    recorded = versions(event_type("e", "x: {type: string}"), book=book)
+    same = "x: {type: string, path: x, values: [a], required: false}, y: {type: string, path: a.b}"
+    assert check(book(more=event_type("e", same)), recorded) == []
 
 
 @pytest.mark.parametrize("case", REFUSED)

@@ -19,7 +19,8 @@ from meterhouse.run.applying import apply_book
 from meterhouse.run.ingest import ingest
 from meterhouse.run.scratch import scratch_run
 from meterhouse.run.usage import fold_usage
-from meterhouse.run.windows import make_windows, plan_fold
+from meterhouse.run.planning import plan_fold
+from meterhouse.run.windows import make_windows
 from meterhouse.settings import Settings
 from tests.conformance.vectors import NotSupported
 

@@ -73,7 +73,7 @@ GOOD_TIMES = st.tuples(
 ).map("".join)
 WHOLES = st.integers(0, 999).map(str)
 PLACES = st.sampled_from(["1.5", "1.50", "0.01", "12", "-3.20", "0"])
-KEYS = ("tokens", "cost", "ratio", "ok", "region", "note")
+KEYS = ("tokens", "cost", "ratio", "ok", "region", "note", "a-b", "n-1", "usage")
 # Of each field what is good, and what may be wrong.
 FIELDS = {
     "id": (st.sampled_from(["a", "b", "c", "d", "e"]), padded(st.sampled_from(["a", ""]))),
@@ -92,6 +92,10 @@ FIELDS = {
     "ok": (st.sampled_from(["true", "false"]), padded(BOOLEANS)),
     "region": (st.sampled_from(["eu", "us"]), padded(TEXTS)),
     "note": (st.just("n"), padded(TEXTS)),
+    "a-b": (st.sampled_from(["eu", "us", " eu", "us"]), padded(TEXTS)),
+    "n-1": (PLACES, padded(NUMBERS)),
+    # JSON in a text is a text: nothing stands below it.
+    "usage": (st.just('{"kind":"x"}'), TEXTS),
 }
 GOOD = st.fixed_dictionaries({name: good for name, (good, _) in FIELDS.items()})
 RECORD = {name: mostly(*both) for name, both in FIELDS.items()}
@@ -148,11 +152,22 @@ def maybe_bare(values):
 
 
 OTHER = st.sampled_from([None, True, False, Bare("5"), ["x", Bare("1.50")], {"k": None}, {}])
+NESTED = st.fixed_dictionaries(
+    {},
+    optional={
+        "tokens": mostly(
+            st.fixed_dictionaries({"deep": mostly(maybe_bare(RECORD["cost"]), OTHER)}), OTHER
+        ),
+        "kind": mostly(RECORD["a-b"], OTHER),
+        "deep": OTHER,
+    },
+)
 DATA = st.fixed_dictionaries(
     {},
     optional={
         **{name: mostly(maybe_bare(RECORD[name]), OTHER) for name in KEYS},
-        **{name: mostly(TEXTS, OTHER) for name in ("Tokens", "a.b", "it's", "c")},
+        **{name: mostly(TEXTS, OTHER) for name in ("Tokens", "a.b", "it's", "c", "usage.kind")},
+        "usage": mostly(NESTED, OTHER),
     },
 )
 LINE = st.fixed_dictionaries(

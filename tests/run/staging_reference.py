@@ -21,12 +21,21 @@ create schema book;
 create table book.event_types as
     select unnest(['call', 'chat', 'ping']) as event_type;
 create table book.properties as select * from (values
-    ('call', 'tokens', 'integer', 0, true), ('call', 'cost', 'decimal', 2, false),
-    ('call', 'ratio', 'decimal', 12, false), ('call', 'ok', 'boolean', 0, false),
-    ('call', 'region', 'string', 0, true), ('chat', 'tokens', 'integer', 0, false),
-    ('chat', 'note', 'string', 0, false), ('chat', 'cost', 'decimal', 2, true),
-    ('chat', 'ok', 'boolean', 0, true)
-) as given(event_type, name, type, decimals, is_required);
+    ('call', 'tokens', 'integer', 0, true, 'tokens', null),
+    ('call', 'cost', 'decimal', 2, false, 'cost', null),
+    ('call', 'ratio', 'decimal', 12, false, 'ratio', null),
+    ('call', 'ok', 'boolean', 0, false, 'ok', null),
+    ('call', 'region', 'string', 0, true, 'region', null),
+    ('call', 'place', 'string', 0, false, 'a-b', ['eu', 'us', ' eu']),
+    ('call', 'parts', 'decimal', 2, false, 'n-1', null),
+    ('call', 'deep', 'decimal', 2, false, 'usage.tokens.deep', null),
+    ('call', 'kind', 'string', 0, false, 'usage.kind', ['eu', 'us']),
+    ('chat', 'tokens', 'integer', 0, false, 'tokens', null),
+    ('chat', 'note', 'string', 0, false, 'note', ['n', 'm']),
+    ('chat', 'cost', 'decimal', 2, true, 'cost', null),
+    ('chat', 'place', 'string', 0, true, 'a-b', null),
+    ('chat', 'ok', 'boolean', 0, true, 'ok', null)
+) as given(event_type, name, type, decimals, is_required, path, values);
 create table book.subjects as
     select subject, customer_id, from_on::date as from_on, until_on::date as until_on
     from (values
@@ -39,6 +48,7 @@ SAME = (
     *("source_row", "event_id", "event_type", "subject", "customer_id", "occurred_at"),
     *("event_day", "received_at", "time_text", "data", "row_hash", "reason", "detail"),
     *("p_tokens", "p_cost", "p_ratio", "p_ok", "p_region", "p_note"),
+    *("p_place", "p_parts", "p_deep", "p_kind"),
 )
 
 

@@ -18,9 +18,10 @@ from meterhouse.run.drafting import make_drafts
 from meterhouse.run.ingest import Loaded, ingest
 from meterhouse.run.issuing import Issued, issue
 from meterhouse.run.manifest import record_manifest
+from meterhouse.run.planning import plan_fold
 from meterhouse.run.rating import rate_due
 from meterhouse.run.usage import fold_usage
-from meterhouse.run.windows import make_windows, plan_fold
+from meterhouse.run.windows import make_windows
 from meterhouse.schema import FACTS
 from meterhouse.settings import Settings
 

@@ -1,5 +1,4 @@
 {# One row per new event of an unclear day: whether a charge window reads it, and if not, why. -#}
-{% set texts = property_columns('text') %}
 
 with
 
@@ -53,8 +52,12 @@ events as (
 
 plan as (
 
-    select distinct * exclude (zone, from_seq, known_at, plan_no)
-    from {{ source('ops', 'meter_plan') }}
+    select
+        meter_no,
+        meter_id,
+        meter_version,
+        event_type
+    from {{ source('ops', 'meter_rules') }}
 
 ),
 
@@ -86,7 +89,7 @@ judged as (
         coalesce(bool_or(metered_types.event_type is not null), false) as has_meter,
         coalesce(bool_or(plan.event_type = events.event_type), false) as is_covered,
         coalesce(
-            bool_or(plan.event_type = events.event_type and {{ matches_filter(texts) }}), false
+            bool_or(plan.event_type = events.event_type and {{ passes_filter('plan.meter_no') }}), false
         ) as is_read,
         coalesce(bool_or(coverage.contract_id is not null), false) as has_contract
     from events
@@ -97,8 +100,7 @@ judged as (
             and events.occurred_at < coverage.covered_to
     left join plan
         on
-            coverage.customer_id = plan.customer_id
-            and coverage.meter_id = plan.meter_id
+            coverage.meter_id = plan.meter_id
             and coverage.meter_version = plan.meter_version
     left join metered_types on events.event_type = metered_types.event_type
     group by

@@ -1,5 +1,4 @@
 {# Customers, types and UTC days whose events have to be judged one by one; null is every day. -#}
-{% set texts = property_columns('text') %}
 
 with
 
@@ -34,8 +33,10 @@ cross join types
 where edges.edge <> cast(cast(edges.edge as date) as timestamptz)
 union
 select distinct
-    plan.customer_id,
-    plan.event_type,
+    coverage.customer_id,
+    rules.event_type,
     cast(null as date) as event_day
-from {{ source('ops', 'meter_plan') }} as plan
-where plan.is_filtered
+from coverage
+inner join {{ source('ops', 'meter_rules') }} as rules
+    on coverage.meter_id = rules.meter_id and coverage.meter_version = rules.meter_version
+where rules.is_filtered

@@ -34,9 +34,11 @@ select
     days.meter_version,
     days.zone,
     days.local_day,
-    '{}' as dimensions,
+    days.dimensions,
     run.known_at as folded_seq,
     days.event_count,
-    days.quantity
+    days.value_count,
+    days.quantity,
+    days.moment
 from days
 cross join run

@@ -7,9 +7,196 @@ windows as (
 
 ),
 
+rules as (
+
+    select * from {{ source('ops', 'meter_rules') }}
+
+),
+
 daily as (
 
     select * from {{ ref('daily') }}
+
+),
+
+added as (
+
+    select
+        windows.*,
+        rules.aggregation,
+        rules.recurring,
+        epoch_us(windows.period_end) - epoch_us(windows.period_start) as period_us,
+        windows.period_end_on - windows.period_start_on as period_days
+    from windows
+    inner join rules
+        on
+            windows.meter_id = rules.meter_id
+            and windows.meter_version = rules.meter_version
+            and rules.is_additive
+    where windows.is_whole_days
+
+),
+
+-- What the days inside a window add up to; the two sums by time are those of levels and of units
+-- that count for the days that are left.
+inside as (
+
+    select
+        added.window_id,
+        daily.dimensions,
+        sum(daily.event_count) as event_count,
+        sum(daily.value_count) as value_count,
+        sum(daily.quantity) as quantity,
+        sum(
+            daily.quantity * cast(
+                epoch_us(added.window_end) - epoch_us(cast(daily.local_day as timestamptz))
+                as decimal(18, 0)
+            ) - daily.moment
+        ) as level_us,
+        sum(daily.quantity * cast(added.window_end_on - daily.local_day as decimal(9, 0)))
+            as unit_days
+    from added
+    inner join daily
+        on
+            added.customer_id = daily.customer_id
+            and added.meter_id = daily.meter_id
+            and added.meter_version = daily.meter_version
+            and added.zone = daily.zone
+            and added.window_start_on <= daily.local_day
+            and added.window_end_on > daily.local_day
+    group by added.window_id, daily.dimensions
+
+),
+
+-- Levels that are carried into windows: the sum of all days before.
+carried_days as (
+
+    select
+        daily.customer_id,
+        daily.meter_id,
+        daily.meter_version,
+        daily.zone,
+        daily.dimensions,
+        daily.local_day,
+        sum(daily.quantity) as quantity
+    from daily
+    semi join (select * from rules where recurring) as carried
+        on daily.meter_id = carried.meter_id and daily.meter_version = carried.meter_version
+    group by all
+
+),
+
+running as (
+
+    select
+        *,
+        sum(quantity) over (
+            partition by customer_id, meter_id, meter_version, zone, dimensions
+            order by local_day
+        ) as closing_level
+    from carried_days
+
+),
+
+groups as (
+
+    select distinct
+        customer_id,
+        meter_id,
+        meter_version,
+        zone,
+        dimensions
+    from running
+
+),
+
+carried_windows as (
+
+    select
+        added.*,
+        groups.dimensions as carried_dimensions
+    from added
+    inner join groups
+        on
+            added.customer_id = groups.customer_id
+            and added.meter_id = groups.meter_id
+            and added.meter_version = groups.meter_version
+            and added.zone = groups.zone
+
+),
+
+opening as (
+
+    select
+        windows.window_id,
+        windows.carried_dimensions as dimensions,
+        running.closing_level as opening_level
+    from carried_windows as windows
+    asof join running
+        on
+            windows.customer_id = running.customer_id
+            and windows.meter_id = running.meter_id
+            and windows.meter_version = running.meter_version
+            and windows.zone = running.zone
+            and windows.carried_dimensions = running.dimensions
+            and windows.window_start_on > running.local_day
+
+),
+
+additive as (
+
+    select
+        coalesce(inside.window_id, opening.window_id) as window_id,
+        coalesce(inside.dimensions, opening.dimensions) as dimensions,
+        coalesce(inside.event_count, 0) as event_count,
+        coalesce(inside.value_count, 0) as value_count,
+        coalesce(inside.quantity, 0) as quantity,
+        coalesce(inside.level_us, 0) as level_us,
+        coalesce(inside.unit_days, 0) as unit_days,
+        coalesce(opening.opening_level, 0) as opening_level
+    from inside
+    full join opening
+        on inside.window_id = opening.window_id and inside.dimensions = opening.dimensions
+
+),
+
+summed as (
+
+    select
+        additive.window_id,
+        additive.dimensions,
+        additive.event_count,
+        cast(
+            case added.aggregation
+                when 'weighted_sum'
+                    then additive.level_us + additive.opening_level * cast(
+                        epoch_us(added.window_end) - epoch_us(added.window_start) as decimal(18, 0)
+                    )
+                when 'prorated_sum'
+                    then additive.unit_days + additive.opening_level
+                        * cast(added.window_end_on - added.window_start_on as decimal(9, 0))
+                else additive.quantity + additive.opening_level
+            end as decimal(38, 12)
+        ) as numerator,
+        cast(
+            case added.aggregation
+                when 'avg' then greatest(additive.value_count, 1)
+                when 'weighted_sum' then added.period_us
+                when 'prorated_sum' then added.period_days
+                else 1
+            end as hugeint
+        ) as denominator,
+        added.aggregation <> 'avg' or additive.value_count > 0 as is_measured
+    from additive
+    inner join added on additive.window_id = added.window_id
+
+),
+
+found as (
+
+    select * from summed
+    union all by name
+    select * from {{ ref('measured') }}
 
 ),
 
@@ -20,25 +207,29 @@ measured as (
         windows.contract_id,
         windows.item_id,
         windows.component,
-        windows.dimensions,
+        coalesce(found.dimensions, '{}') as dimensions,
         windows.customer_id,
         windows.zone,
         windows.window_start_on,
         windows.window_end_on,
         windows.meter_id,
         windows.meter_version,
-        cast(coalesce(sum(daily.quantity), 0) as decimal(38, 12)) as quantity,
-        cast(coalesce(sum(daily.event_count), 0) as bigint) as event_count
+        cast(
+            case
+                when not coalesce(found.is_measured, false) then rules.empty
+                when rules.is_exact and found.denominator = 1 then found.numerator
+                else exact_quotient(
+                    found.numerator, found.denominator, rules.over, rules.under, rules.places,
+                    rules.mode
+                )
+            end as decimal(38, 12)
+        ) as quantity,
+        cast(coalesce(found.event_count, 0) as bigint) as event_count,
+        coalesce(found.is_measured, false) as is_measured
     from windows
-    left join daily
-        on
-            windows.customer_id = daily.customer_id
-            and windows.meter_id = daily.meter_id
-            and windows.meter_version = daily.meter_version
-            and windows.zone = daily.zone
-            and windows.window_start_on <= daily.local_day
-            and windows.window_end_on > daily.local_day
-    group by all
+    inner join rules
+        on windows.meter_id = rules.meter_id and windows.meter_version = rules.meter_version
+    left join found on windows.window_id = found.window_id
 
 )
 

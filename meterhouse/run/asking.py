@@ -1,0 +1,128 @@
+"""Plan which windows are measured from their events: all that no sum of whole days can tell.
+
+`ops.wanted_asks` has every such window under the newest book; `ops.asks` those of them whose
+measure is not known or was touched by an event that came since. A window is one ask, or where a
+meter says `split` one for each definition that is in force in it.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import duckdb
+
+from meterhouse.run.context import Run
+from meterhouse.run.measuring import Relations, measured_sql
+
+ALWAYS = "timestamptz '0001-01-01 00:00:00+00'"
+WANTED = f"""
+create or replace table ops.wanted_asks as
+with windows as (
+    select windows.*, rules.meter_no
+    from billing.charge_windows as windows
+    join ops.meter_rules as rules
+        on rules.meter_id = windows.meter_id and rules.meter_version = windows.meter_version
+    where windows.component = 'usage' and rules.aggregation <> 'sql'
+        and (not rules.is_additive or not windows.is_whole_days)
+),
+parts as (
+    select windows.* exclude (meter_no), rules.meter_no, rules.event_type, rules.recurring,
+        greatest(rules.slot_from, windows.window_start_on) as part_from,
+        least(rules.slot_to, windows.window_end_on) as part_to
+    from windows
+    join ops.meter_rules as first using (meter_no)
+    join ops.meter_rules as rules
+        on rules.meter_id = first.meter_id and (
+            rules.meter_no = first.meter_no
+            or (first.is_split and rules.is_split and rules.slot_from > windows.window_start_on)
+        )
+        and rules.slot_from < windows.window_end_on
+),
+cut as (
+    select parts.*,
+        -- The first definition holds from the window's start, however late in its slot that is.
+        part_from > window_start_on as is_later_part,
+        lead(part_from) over (partition by window_id order by part_from) as next_from
+    from parts
+),
+timed as (
+    select cut.* replace (
+            case when is_later_part then opening.starts_at else window_start end as window_start,
+            coalesce(closing.starts_at, window_end) as window_end,
+            case when is_later_part then part_from else window_start_on end as window_start_on,
+            coalesce(next_from, window_end_on) as window_end_on
+        )
+    from cut
+    left join usage.zone_days as opening on opening.zone = cut.zone and opening.day = part_from
+    left join usage.zone_days as closing on closing.zone = cut.zone and closing.day = next_from
+),
+asks as (
+    select window_id, meter_no, customer_id, event_type, zone, window_start, window_end,
+        window_start_on, window_end_on,
+        case when recurring then {ALWAYS} else window_start end as read_from,
+        epoch_us(period_end) - epoch_us(period_start) as period_us,
+        cast(period_end_on - period_start_on as bigint) as period_days
+    from timed
+)
+select *, md5(concat_ws('|', window_id, rules.meter_id, rules.meter_version, customer_id,
+    asks.zone, epoch_us(window_start), epoch_us(window_end), window_start_on, window_end_on,
+    period_us, period_days)) as ask_hash
+from asks join (select meter_no, meter_id, meter_version, clock from ops.meter_rules) as rules
+    using (meter_no)
+"""
+# Days on which something new happened, by the clock of the event and by ours.
+TOUCHED = """
+create or replace temp table touched as
+select distinct customer_id, event_type, event_day, cast(received_at as date) as received_day
+from facts.usage_events where batch_seq > {seq}
+union
+select older.customer_id, older.event_type, older.event_day, cast(older.received_at as date)
+from (select * from ops.restated where batch_seq > {seq}) as newer
+join facts.usage_events as older
+    on older.batch_seq = newer.replaces_seq and older.row_no = newer.replaces_row
+"""
+ASKS = """
+create or replace table ops.asks as
+with again as (
+    select distinct wanted.window_id
+    from ops.wanted_asks as wanted
+    join touched
+        on touched.customer_id = wanted.customer_id and touched.event_type = wanted.event_type
+        and case when wanted.clock = 'received' then touched.received_day else touched.event_day end
+            between cast(wanted.read_from as date) and cast(wanted.window_end as date)
+    union
+    select window_id from ops.wanted_asks anti join ops.measured_asks using (window_id, ask_hash)
+    union
+    -- A part fewer than before changes the sum as well.
+    select window_id from ops.measured_asks semi join ops.wanted_asks using (window_id)
+    anti join ops.wanted_asks using (window_id, ask_hash)
+)
+select row_number() over () as ask_no, wanted.*
+from ops.wanted_asks as wanted semi join again using (window_id)
+"""
+
+
+def plan_asks(run: Run, db: duckdb.DuckDBPyConnection, rules: Sequence[dict[str, Any]]) -> None:
+    """Replace ops.wanted_asks, ops.asks and ops.measure, the statement that answers them."""
+    db.execute(WANTED)
+    row = db.execute("select max(batch_seq) from ops.measured_to").fetchone()
+    done = int(row[0]) if row and row[0] is not None else 0
+    db.execute(TOUCHED.format(seq=done))
+    db.execute(ASKS)
+    db.execute("drop table touched")
+    asked = {row[0] for row in db.execute("select distinct meter_no from ops.asks").fetchall()}
+    wanted = [rule for rule in rules if rule["meter_no"] in asked]
+    statement = measured_sql(wanted, Relations(days=_days(db)))
+    db.execute("create or replace table ops.measure (statement varchar)")
+    db.execute("insert into ops.measure values (?)", [statement])
+
+
+def _days(db: duckdb.DuckDBPyConnection) -> tuple[str, str] | None:
+    """The days of the events that are asked for, so that DuckLake passes over other files."""
+    row = db.execute(
+        "select min(cast(read_from as date)), max(cast(window_end as date)) from ops.asks"
+    ).fetchone()
+    if row is None or row[0] is None:
+        return None
+    first, last = row
+    return (first if isinstance(first, date) else date.min).isoformat(), last.isoformat()

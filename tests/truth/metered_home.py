@@ -1,0 +1,146 @@
+"""A home that measures: what arrives is loaded at a given time, and determinants are read."""
+
+import os
+import shutil
+from contextlib import contextmanager
+from datetime import date
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+from ruamel.yaml import YAML
+
+from meterhouse.lake import Lake
+from meterhouse.run.applying import apply_book
+from meterhouse.run.bill import begin
+from meterhouse.run.ingest import ingest
+from meterhouse.run.steps import cut, fold
+from meterhouse.settings import Settings
+from meterhouse.warehouse import Warehouse
+from tests.truth.meter_oracle import live, measure_parts, quantity, window
+from tests.truth.metered_world import charged, line
+
+SETTINGS = {
+    "future_tolerance_hours": 24 * 366 * 100,
+    "sources": {
+        "api": {"map": {"action": {"column": "action"}}},
+        "restated": {"on_conflict": "supersede"},
+    },
+}
+
+
+class Key(NamedTuple):
+    """What one determinant is of."""
+
+    contract: str
+    item: str
+    start: date
+    end: date
+    dimensions: str
+
+
+class MeteredHome:
+    """One home with the book of a world."""
+
+    def __init__(self, path: Path, documents: list[dict]) -> None:
+        self.path = path
+        path.mkdir(parents=True)
+        self._write("meterhouse.yaml", [SETTINGS])
+        self.files = 0
+        self.lake.create()
+        self.record(documents)
+
+    @property
+    def lake(self):
+        return Lake(Settings.load(self.path))
+
+    def record(self, documents):
+        (self.path / "book").mkdir(exist_ok=True)
+        self._write("book/all.yaml", documents)
+        apply_book(self.lake)
+
+    def load(self, batch):
+        """What arrives together, one file for each source, received at the batch's time."""
+        self.files += 1
+        for source in SETTINGS["sources"]:
+            lines = [line(event) for event in batch.events if event.source == source]
+            if lines:
+                folder = self.path / "landing" / source
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / f"{self.files:04d}.ndjson").write_text("\n".join([*lines, ""]))
+        with _present(batch.now):
+            return [one for one in ingest(self.lake) if one.batch_seq is not None]
+
+    def measure(self, through):
+        """One run up to determinants; their rows, in order."""
+        lake = self.lake
+        with lake.run_lock.held(), begin(lake, through, None, False) as (run, why_dry):
+            assert why_dry == ""
+            with run.warehouse.connect(run.pin, run.known_at) as db:
+                _, fold_from = cut(run, db)
+            fold(run, fold_from)
+        with Warehouse(lake).connect(lake.head()) as db:
+            return db.sql("from usage.determinants order by all").pl().to_dicts()
+
+    def forget(self):
+        """Delete all that is derived."""
+        shutil.rmtree(self.path / "warehouse")
+
+    def _write(self, name, documents):
+        with (self.path / name).open("w") as file:
+            YAML().dump_all(documents, file)
+
+
+@contextmanager
+def _present(now):
+    """The present as the settings read it, for as long as it lasts."""
+    before = os.environ.get("METERHOUSE_NOW")
+    os.environ["METERHOUSE_NOW"] = now.isoformat()
+    try:
+        yield
+    finally:
+        os.environ.pop("METERHOUSE_NOW")
+        if before is not None:
+            os.environ["METERHOUSE_NOW"] = before
+
+
+def found(rows):
+    """Of each determinant whether anything was measured, and the quantity."""
+    return {
+        Key(
+            row["contract_id"],
+            row["item_id"],
+            row["window_start_on"],
+            row["window_end_on"],
+            row["dimensions"],
+        ): (row["is_measured"], Fraction(row["quantity"]))
+        for row in rows
+    }
+
+
+def expected(world, arrived):
+    """The same, by the oracle, of every window that starts before the world's `through`."""
+    events = live(arrived, ("restated",))
+    made = {}
+    for contract in world.contracts:
+        for period, days in charged(contract, world.through):
+            of_window = window(contract["zone"], *days, period)
+            for item in contract["items"]:
+                slots = world.meters[item["meter"]]
+                key = contract["id"], item["id"], *days
+                for dimensions, value in _measured(events, slots, of_window, contract["customer"]):
+                    made[Key(*key, dimensions)] = value
+    return made
+
+
+def _measured(events, slots, of_window, customer):
+    parts = measure_parts(events, slots, of_window, customer)
+    first = [meter for since, meter in slots if since <= of_window.start_on][-1]
+    values = {}
+    for _, part in parts:
+        for dimensions, one in part.items():
+            values.setdefault(dimensions, []).append(one.value)
+    for dimensions, some in values.items():
+        known = [value for value in some if value is not None]
+        total = sum(known, Fraction(0)) if known else None
+        yield dimensions, (total is not None, quantity(first, total))
