@@ -271,11 +271,11 @@ FACTS: dict[str, dict[str, str]] = {
 PROPERTY_PREFIX = "p_"
 
 
-def property_type(kind: str, decimals: int) -> str:
+def property_type(kind: str, decimals: int, digits: int = 18) -> str:
     """The column type of a typed property; 18 digits keep Parquet small and sums exact."""
     return {
-        "integer": "decimal(18, 0)",
-        "decimal": f"decimal(18, {decimals})",
+        "integer": f"decimal({digits}, 0)",
+        "decimal": f"decimal({digits}, {decimals})",
         "string": "varchar",
         "boolean": "boolean",
     }[kind]

@@ -40,6 +40,9 @@ class HomeFile(Strict):
     memory_limit: str = "1GB"
     threads: int | None = None
     orphan_age_hours: int = Field(default=24, ge=0)
+    models: str | None = Field(
+        default=None, description="Folder of own dbt models; relative to the home."
+    )
 
 
 class Settings:
@@ -96,6 +99,19 @@ class Settings:
     def book(self) -> Path:
         """Folder of the book's documents."""
         return self.home / "book"
+
+    @property
+    def models(self) -> Path | None:
+        """Folder of the home's own dbt models: `models` of the settings, else `models/` if any."""
+        folder = (self.home / (self.file.models or "models")).resolve()
+        if folder.is_dir():
+            return folder
+        if self.file.models is None:
+            return None
+        raise UsageError(
+            f"`models` of {FILE} names folder {folder}, which does not exist. Nothing was run. "
+            "Make the folder, or remove the line."
+        )
 
     @property
     def temporary(self) -> Path:

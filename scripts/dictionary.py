@@ -22,8 +22,7 @@ SCHEMAS = {
     "facts": "What happened, up to the batch that the run knew. Rows are only ever added.",
     "ops": "How the warehouse was built.",
 }
-MARK = "<!-- What follows is written by `make dictionary`. -->
-"
+MARK = "<!-- What follows is written by `make dictionary`. -->\n"
 
 
 def page() -> str:
@@ -40,8 +39,7 @@ def page() -> str:
 def _queries(queries: dict[str, Saved]) -> Iterator[str]:
     yield "## Saved queries"
     yield ""
-    yield "`meterhouse sql --saved NAME --set parameter=value` runs one; with `--json` its columns say"
-    yield "what they hold."
+    yield "`meterhouse sql --saved NAME --set parameter=value` runs one; `--json` explains it."
     yield ""
     yield "| name | question | one row per | takes |"
     yield "|---|---|---|---|"

@@ -9,7 +9,13 @@
         sum(events.sign) as event_count
         {% for name in property_columns('number') %},
         sum(case when events.sign < 0 then -events.{{ name }} else events.{{ name }} end)
-            as {{ name }}
+            as {{ name }},
+        {% if name in optional_properties() %}
+        sum(case when events.{{ name }} is null then 0 else events.sign end)
+        {% else %}
+        sum(events.sign)
+        {% endif %}
+            as n_{{ name }}
         {% endfor %}
     from events
     inner join
@@ -65,6 +71,16 @@
             where {{ passes_filter('plan.meter_no') }}
         ) as read
     group by plan_no, day_no, shift_days, dimensions
+{% endmacro %}
+
+{# How many of its events have a value, among the counts of all. #}
+{% macro values_of_meter() %}
+    case
+        when plan.aggregation = 'count' then summed.event_count
+        {% for name in property_columns('number') %}
+        when plan.property = '{{ name }}' then summed.n_{{ name }}
+        {% endfor %}
+    end
 {% endmacro %}
 
 {# The quantity of one meter among the sums of all: those of the property it adds up. Each sum is

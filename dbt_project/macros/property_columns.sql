@@ -15,3 +15,15 @@
     {% endif %}
     {{ return(names) }}
 {% endmacro %}
+
+{# The columns of properties that events of some type may leave out. #}
+{% macro optional_properties() %}
+    {% set names = [] %}
+    {% if execute %}
+        {% set found = run_query('select distinct name from book.properties where not is_required') %}
+        {% for row in found.rows %}
+            {% do names.append('p_' ~ row[0]) %}
+        {% endfor %}
+    {% endif %}
+    {{ return(names) }}
+{% endmacro %}

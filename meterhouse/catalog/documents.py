@@ -141,6 +141,10 @@ class Property(Strict):
         default_factory=lambda data: 6 if data["type"] == "decimal" else None,
         description="Most decimals a value may have (0 to 12); for type decimal only, default 6.",
     )
+    digits: Literal[18, 38] | None = Field(
+        default_factory=lambda data: 18 if data["type"] in ("integer", "decimal") else None,
+        description="Most digits of a number, before and after its point: 18, or 38 at a cost.",
+    )
     required: bool = Field(True, description="Whether an event without it is quarantined.")
     path: Annotated[str, Field(pattern=rf"^{KEY}(\.{KEY}){{0,7}}$", max_length=200)] | None = Field(
         None,
@@ -157,6 +161,8 @@ class Property(Strict):
     def _decimals_are_for_decimals(self) -> Self:
         if (self.type == "decimal") != (self.decimals is not None):
             raise ValueError("`decimals` (0 to 12) is for type decimal and for no other type")
+        if (self.type in ("integer", "decimal")) != (self.digits is not None):
+            raise ValueError("`digits` (18 or 38) is for numbers and for no other type")
         return self
 
     @model_validator(mode="after")

@@ -91,7 +91,9 @@ class Meter(Strict):
 
     description: Text | None = Field(None, description="What is measured.")
     event_type: Id | None = Field(
-        None, description="Id of the event type that is read; not for sql."
+        None,
+        description="Id of the event type that is read; for sql the one whose late events reopen "
+        "billed windows, if any.",
     )
     aggregation: Aggregation = Field(
         description="count: events; sum, min, max, avg, latest, percentile: of `property`; "
@@ -150,6 +152,11 @@ class Meter(Strict):
     model: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] | None = Field(
         None, description="The dbt model, tagged `meter`, that yields the quantities; for sql."
     )
+    reopen: bool = Field(
+        False,
+        description="Whether a change in what the model joins changes windows that were billed; "
+        "for sql.",
+    )
     list_price: ListPrice | None = Field(
         None, description="Price to estimate what is used but not billed."
     )
@@ -166,12 +173,16 @@ def _needs(meter: Meter) -> list[str]:
     """Keys an aggregation needs and keys it has no use for."""
     kind = meter.aggregation
     needed = {
-        "event_type": kind != "sql",
         "property": kind not in ("count", "sql"),
         "percentile": kind == "percentile",
         "model": kind == "sql",
     }
     faults = []
+    # A SQL meter may name one all the same: late events of it reopen windows.
+    if kind != "sql" and meter.event_type is None:
+        faults.append(f"`event_type` is needed for aggregation {kind}")
+    if kind != "sql" and meter.reopen:
+        faults.append(f"`reopen` is refused for aggregation {kind}")
     for name, is_needed in needed.items():
         if is_needed != (getattr(meter, name) is not None):
             word = "is needed" if is_needed else "is refused"

@@ -45,7 +45,7 @@ def recorded(book: Book, versions: Sequence[Version]) -> Iterator[str]:
 
 def differences(name: str, one: Property, known: Property) -> Iterator[tuple[str, str]]:
     """What two properties of one name say differently of their value, each in words."""
-    if (one.type, one.decimals) != (known.type, known.decimals):
+    if (one.type, one.decimals, one.digits) != (known.type, known.decimals, known.digits):
         yield typed(one), typed(known)
     if one.place(name) != known.place(name):
         yield f"read at {one.place(name)!r}", f"read at {known.place(name)!r}"
@@ -83,4 +83,6 @@ def _scale(who: str, meter: str, quantity: int, price: int) -> Iterator[str]:
 
 def typed(one: Property) -> str:
     """The type of a property in words."""
-    return one.type if one.decimals is None else f"{one.type} with {one.decimals} decimals"
+    digits = f" of {one.digits} digits" if one.digits not in (None, 18) else ""
+    decimals = "" if one.decimals is None else f" with {one.decimals} decimals"
+    return one.type + digits + decimals

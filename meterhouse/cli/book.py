@@ -21,8 +21,8 @@ LEFT = "The documents are recorded only if all of them are, in one commit."
 @pass_app
 def plan(app: App, with_same: bool) -> None:
     """Show what `apply` would record; changes nothing."""
-    changes = _planned(app)
-    _show(app, changes, with_same, batch_seq=None)
+    changes, warnings = _planned(app)
+    _show(app, changes, with_same, warnings)
     app.tell("`meterhouse apply` records this." if _to_record(changes) else "Nothing to record.")
 
 
@@ -32,14 +32,14 @@ def plan(app: App, with_same: bool) -> None:
 @pass_app
 def apply(app: App, yes: bool, dry_run: bool) -> None:
     """Record new and changed documents of `book/` as versions, in one commit."""
-    changes = _planned(app)
+    changes, warnings = _planned(app)
     planned = _to_record(changes)
     if dry_run or not planned:
-        _show(app, changes, False, batch_seq=None)
+        _show(app, changes, False, warnings)
         app.tell("Nothing was recorded." if planned else "Nothing to record.")
         return
     if not yes and is_interactive() and not app.as_json:
-        _show(app, changes, False, batch_seq=None)
+        _show(app, changes, False, warnings)
     app.ask(
         f"{counted(len(planned), 'document')} would be recorded", yes=yes, question="Record them?"
     )
@@ -50,7 +50,7 @@ def apply(app: App, yes: bool, dry_run: bool) -> None:
     if [c.content_sha256 for c in _to_record(done)] != [c.content_sha256 for c in planned]:
         app.tell("The folder changed meanwhile; this was recorded:")
     if yes or app.as_json:
-        _show(app, done, False, batch_seq)
+        _show(app, done, False, warnings, batch_seq)
     app.tell(f"Recorded {len(_to_record(done))} documents as batch {batch_seq}.")
 
 
@@ -63,19 +63,28 @@ def refuse_empty(folder: Path) -> None:
         )
 
 
-def _planned(app: App) -> "list[Change]":
+def _planned(app: App) -> "tuple[list[Change], list[str]]":
+    """The changes, and a sentence for each thing that is doubtful and still recorded."""
     refuse_empty(app.settings.book)
-    with app.working("Reading the book", "Nothing was recorded."):
-        from meterhouse.run.applying import plan_book
+    with app.working("Reading the book", "Nothing was recorded.") as work:
+        from meterhouse.run.applying import planned, unused_sql_meters
 
-        return plan_book(app.lake)
+        work.stage("Comparing meters with the recorded events")
+        changes, warnings = planned(app.lake)
+        return changes, [*warnings, *unused_sql_meters(app.lake)]
 
 
 def _to_record(changes: "list[Change]") -> "list[Change]":
     return [change for change in changes if change.action in {"new", "changed"}]
 
 
-def _show(app: App, changes: "list[Change]", with_same: bool, batch_seq: int | None) -> None:
+def _show(
+    app: App,
+    changes: "list[Change]",
+    with_same: bool,
+    warnings: list[str],
+    batch_seq: int | None = None,
+) -> None:
     counts = dict.fromkeys(("new", "changed", "same", "kept"), 0)
     for change in changes:
         counts[change.action] += 1
@@ -93,8 +102,11 @@ def _show(app: App, changes: "list[Change]", with_same: bool, batch_seq: int | N
         "counts": counts,
         "batch_seq": batch_seq,
         "changes": [_as_dict(change) for change in listed],
+        "warnings": warnings,
     }
     app.show(payload, render)
+    for sentence in warnings:
+        app.tell(f"Warning: {sentence}")
 
 
 def _rows(change: "Change") -> list[list[Any]]:

@@ -1,18 +1,24 @@
 """Record the book: what a folder of documents would change, and the commit that records it."""
 
 import json
+from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import polars as pl
 
 from meterhouse.canonical import canonical_json
-from meterhouse.catalog.loading import load_folder
+from meterhouse.catalog.known import read
+from meterhouse.catalog.loading import Document, load_folder
 from meterhouse.catalog.plan import Change, Version, changes_to_record, plan, union
 from meterhouse.catalog.references import check
 from meterhouse.errors import BookFault
 from meterhouse.lake import Commit, Lake
+from meterhouse.run.metered_data import look
 from meterhouse.schema import PROPERTY_PREFIX, property_type
+from meterhouse.settings import Settings
 
 VERSION_SCHEMA = {
     "kind": pl.String,
@@ -23,15 +29,80 @@ VERSION_SCHEMA = {
 }
 
 
+class Planned(NamedTuple):
+    """What `apply_book` would do to each document, and what is doubtful about it, in sentences."""
+
+    changes: list[Change]
+    warnings: list[str]
+
+
 def plan_book(lake: Lake, folder: Path | None = None) -> list[Change]:
     """Every document of the folder and of the record, with what `apply_book` would do to it."""
+    return planned(lake, folder, is_strict_only=True).changes
+
+
+def planned(lake: Lake, folder: Path | None = None, *, is_strict_only: bool = False) -> Planned:
+    """The changes, and the warnings that the recorded events give cause for unless
+    `is_strict_only`; raises BookFault with all that `apply_book` refuses."""
     documents = load_folder(folder or lake.settings.book)
     with lake.reading() as db:
         recorded = recorded_versions(db)
-    faults = check(union(recorded, documents), recorded)
+        events = lake.columns(db, "usage_events")
+    book = union(recorded, documents)
+    faults = check(book, recorded) or sql_meter_faults(lake.settings, book, events)
     if faults:
         raise BookFault(faults)
-    return plan(recorded, documents)
+    changes = plan(recorded, documents)
+    changed = {(one.kind, one.id, one.valid_from) for one in changes_to_record(changes)}
+    with lake.reading() as db:
+        told = look(db, read(book)[0], changed, is_strict_only=is_strict_only)
+    if told.faults:
+        raise BookFault(told.faults)
+    return Planned(changes, told.warnings)
+
+
+def sql_meter_faults(
+    settings: Settings, book: Sequence[Document], events: dict[str, str]
+) -> list[str]:
+    """Faults of the dbt models that the newest meters name; `events` are the columns there are."""
+    wanted = sql_meters(book)
+    if not wanted and settings.models is None:
+        return []
+    from meterhouse.run.sql_meter_checks import model_faults  # dbt takes 3 s to import.
+
+    return model_faults(settings, wanted, {**events, **_typed_columns(book)})
+
+
+def unused_sql_meters(lake: Lake, folder: Path | None = None) -> list[str]:
+    """One sentence per model tagged `meter` that no meter of the folder or the record names."""
+    if lake.settings.models is None:
+        return []
+    from meterhouse.run.sql_meter_checks import unused_models
+
+    with lake.reading() as db:
+        book = union(recorded_versions(db), load_folder(folder or lake.settings.book))
+    return unused_models(lake.settings, sql_meters(book))
+
+
+def sql_meters(book: Sequence[Document]) -> dict[str, str]:
+    """The dbt model of each SQL meter as its newest document names it."""
+    ordered = sorted(book, key=lambda one: one.valid_from or date.min)
+    newest = {one.id: one.content for one in ordered if one.kind == "meter"}
+    return {
+        meter: content["model"]
+        for meter, content in newest.items()
+        if content.get("aggregation") == "sql"
+    }
+
+
+def _typed_columns(book: Sequence[Document]) -> dict[str, str]:
+    """Name to type of the columns that the properties of event types have, or will have."""
+    return {
+        PROPERTY_PREFIX + name: property_type(prop["type"], int(prop.get("decimals") or 0))
+        for one in book
+        if one.kind == "event_type"
+        for name, prop in one.content["properties"].items()
+    }
 
 
 def apply_book(lake: Lake, folder: Path | None = None) -> tuple[list[Change], int | None]:
@@ -64,7 +135,9 @@ def _record(commit: Commit, changes: list[Change]) -> int:
 def _add_property_columns(lake: Lake, db: duckdb.DuckDBPyConnection, changes: list[Change]) -> None:
     """Typed columns come in a transaction of their own, before any data that fills them."""
     wanted = {
-        PROPERTY_PREFIX + name: property_type(prop["type"], int(prop.get("decimals") or 0))
+        PROPERTY_PREFIX + name: property_type(
+            prop["type"], int(prop.get("decimals") or 0), int(prop.get("digits") or 18)
+        )
         for change in changes
         if change.kind == "event_type"
         for name, prop in change.content["properties"].items()

@@ -80,7 +80,8 @@ TABLES = {
             coalesce((content->'$.properties'->name->>'$.decimals')::bigint, 0) as decimals,
             (content->'$.properties'->name->>'$.required')::boolean as is_required,
             coalesce(content->'$.properties'->name->>'$.path', name) as path,
-            (content->'$.properties'->name->'$.values')::varchar[] as values
+            (content->'$.properties'->name->'$.values')::varchar[] as values,
+            coalesce((content->'$.properties'->name->>'$.digits')::bigint, 18) as digits
         from (
             select doc_id, content, unnest(json_keys(content->'$.properties')) as name
             from latest where kind = 'event_type'
@@ -109,7 +110,8 @@ TABLES = {
             coalesce(content->>'$.clock', 'event') as clock,
             coalesce((content->>'$.empty')::decimal(38, 12), 0) as empty,
             coalesce((content->>'$.split')::boolean, false) as split,
-            content->>'$.shadow_of' as shadow_of, content->>'$.model' as model
+            content->>'$.shadow_of' as shadow_of, content->>'$.model' as model,
+            coalesce((content->>'$.reopen')::boolean, false) as reopen
         from book.slots where kind = 'meter'""",
     # One row per contract: its life is what the newest slot says.
     "contracts": """

@@ -95,8 +95,8 @@ def _end_events(db: duckdb.DuckDBPyConnection) -> None:
     """Give the voided rows of `classified` who and when of the version that they take away, and
     nothing else: the lake finds them beside it."""
     days = db.execute(
-        "select distinct event_day from seen semi join classified on seen.batch_seq = first_seq "
-        "and seen.row_no = first_row where outcome = 'voided' order by 1"
+        "select distinct event_day from seen where (batch_seq, row_no) in "
+        "(select first_seq, first_row from classified where outcome = 'voided') order by 1"
     ).fetchall()
     db.execute(
         f"""

@@ -10,6 +10,7 @@ from pathlib import Path
 from meterhouse.canonical import short_hash
 from meterhouse.installation import dbt_project_dir
 from meterhouse.lake import Lake, Pin
+from meterhouse.run.own_models import models_hash
 from meterhouse.warehouse import Warehouse
 
 ENGINES = ("duckdb", "duckdb-extension-ducklake", "polars", "dbt-core", "dbt-duckdb", "tzdata")
@@ -33,11 +34,22 @@ class Run:
     @property
     def run_id(self) -> str:
         """Hash of what decides the result: day, batch and code. The same run has the same id."""
-        return short_hash([self.through.isoformat(), self.known_at, code_hash()])
+        return short_hash([self.through.isoformat(), self.known_at, self._code])
+
+    @property
+    def _code(self) -> str:
+        return code_hash(self.lake.settings.models)
+
+
+def code_hash(own: Path | None) -> str:
+    """SHA-256 over all that decides a number: our sources, the engines, the home's own models."""
+    if own is None:
+        return _our_hash()
+    return hashlib.sha256(f"{_our_hash()}|{models_hash(own)}".encode()).hexdigest()
 
 
 @cache
-def code_hash() -> str:
+def _our_hash() -> str:
     """SHA-256 over the package's sources, the dbt project and the versions of the engines."""
     digest = hashlib.sha256()
     package = Path(__file__).parents[1]

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from meterhouse.errors import MeterhouseError
 from meterhouse.installation import dbt_project_dir
 from meterhouse.run.context import Run
+from meterhouse.run.meter_models import link
+from meterhouse.run.own_models import joined, models_hash, refuse_shadows
 from meterhouse.settings import Settings, set_for_dbt
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ NEUTRAL = {
     "METERHOUSE_MEMORY_LIMIT": "1GB",
     "METERHOUSE_TEMPORARY": ".tmp",
 }
+# What models_file names in a home without models of its own.
+NO_MODELS = "no_models"
 
 
 class DbtFailed(MeterhouseError):
@@ -71,6 +75,12 @@ def unit_tests(run: Run) -> list[NodeResult]:
     return _on_warehouse(run, ["test", "--select", "test_type:unit"], 0, None)
 
 
+def document(run: Run) -> Path:
+    """`dbt docs generate` on the run's warehouse; returns the one file that holds every page."""
+    _on_warehouse(run, ["docs", "generate", "--static"], 0, None)
+    return run.lake.settings.temporary / "dbt" / "static_index.html"
+
+
 def _on_warehouse(
     run: Run, arguments: list[str], fold_from: int, tell: Callable[[Any], None] | None
 ) -> list[NodeResult]:
@@ -84,10 +94,10 @@ def _on_warehouse(
                 "METERHOUSE_FOLD_FROM": str(fold_from),
                 "METERHOUSE_MEMORY_LIMIT": settings.file.memory_limit,
                 "METERHOUSE_TEMPORARY": str(settings.temporary),
+                "METERHOUSE_MODELS": str(settings.models or NO_MODELS),
             }
         )
-        project = dbt_project_dir(settings.dbt_project)
-        result = _invoke(project, settings.temporary / "dbt", arguments, manifest, tell)
+        result = _invoke(_project(settings), settings.temporary / "dbt", arguments, manifest, tell)
     results = [_node(node) for node in getattr(result.result, "results", [])]
     if not result.success:
         bad = [f"{n.unique_id}: {n.message}" for n in results if n.status in ("error", "fail")]
@@ -101,22 +111,52 @@ def parsed(settings: Settings) -> "Manifest":
         return _manifest_of(settings)
 
 
+def compiled(settings: Settings, names: Sequence[str]) -> "Manifest":
+    """The manifest with the SQL of the named models in it; no database is opened or asked."""
+    with _lock:
+        manifest = _manifest_of(settings)
+        set_for_dbt({**NEUTRAL, "METERHOUSE_MODELS": str(settings.models or NO_MODELS)})
+        arguments = ["compile", "--no-introspect", "--no-populate-cache", "--select", *names]
+        result = _invoke(_project(settings), settings.temporary / "dbt", arguments, manifest, None)
+    if not result.success:
+        raise DbtFailed([str(result.exception)])
+    return manifest
+
+
 def _manifest_of(settings: Settings) -> "Manifest":
-    return _parse(dbt_project_dir(settings.dbt_project), settings.temporary / "dbt")
+    return _parse(_project(settings), settings.models, settings.temporary / "dbt")
 
 
-_manifests: dict[Path, "Manifest"] = {}
+def _project(settings: Settings) -> Path:
+    """Our project, or one of the home that joins it with the models of its own."""
+    ours = dbt_project_dir(settings.dbt_project)
+    if settings.models is None:
+        return ours
+    refuse_shadows(ours, settings.models)
+    return joined(ours, settings.models, settings.temporary / "dbt" / "project")
 
 
-def _parse(project: Path, target: Path) -> "Manifest":
-    """The project parsed once per process; homes share it, because nothing of a home is in it."""
-    if project not in _manifests:
-        set_for_dbt(NEUTRAL)
-        result = _invoke(project, target, ["parse"], None, None)
-        if not result.success:
-            raise DbtFailed([str(result.exception)])
-        _manifests[project] = result.result
-    return _manifests[project]
+# By project and folder of own models: what the folder held, and the manifest of both.
+_manifests: dict[tuple[Path, Path | None], tuple[str, "Manifest"]] = {}
+
+
+def _parse(project: Path, own: Path | None, target: Path) -> "Manifest":
+    """The project parsed once per process and state of the own models.
+
+    Homes without models of their own share it, because nothing of a home is in it.
+    """
+    held = models_hash(own)
+    known = _manifests.get((project, own))
+    if known is not None and known[0] == held:
+        return known[1]
+    set_for_dbt({**NEUTRAL, "METERHOUSE_MODELS": str(own or NO_MODELS)})
+    result = _invoke(project, target, ["parse"], None, None)
+    if not result.success:
+        raise DbtFailed([str(result.exception)])
+    link(result.result)
+    _manifests[project, own] = held, result.result
+    manifest: Manifest = result.result
+    return manifest
 
 
 def _invoke(

@@ -48,7 +48,7 @@ def record_finish(
         [
             head,
             run.through,
-            code_hash(),
+            code_hash(run.lake.settings.models),
             _documents_hash(run.lake.settings),
             run.run_id,
             run.known_at,
@@ -64,7 +64,8 @@ def unchanged_since(lake: Lake, through: date) -> dict[str, Any] | None:
     warehouse = Warehouse(lake)
     if not (warehouse.path.exists() and lake.settings.published.exists()):
         return None
-    now = [lake.head().batch_seq, through, code_hash(), _documents_hash(lake.settings)]
+    code = code_hash(lake.settings.models)
+    now = [lake.head().batch_seq, through, code, _documents_hash(lake.settings)]
     row = _finished(warehouse, now)
     if row is None:
         return None

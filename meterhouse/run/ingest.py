@@ -290,7 +290,7 @@ def _judged_sql(commit: Commit, columns: dict[str, str]) -> str:
                 when outcome <> 'accepted' then first_row end as replaces_row,
             case when outcome = 'voided' then 'void' end as action
         from (
-            select *, lag(source_row) over (partition by event_id order by source_row)
+            select *, lag(source_row) over (partition by source, event_id order by source_row)
                 as before_row
             from classified where {ACCEPTED}
         )

@@ -128,10 +128,16 @@ CHECKS = (
         "the determinants of an item = the days of its meter inside its windows",
         "A window lost or doubled a day; delete the warehouse and run again.",
         """
-        with windows as (
+        -- Where a quantity is what its days add up to: not a level, a quotient or a peak.
+        with rules as (
+            select meter_id, meter_version from ops.meter_rules
+            where is_additive and is_exact and not recurring
+        ),
+        windows as (
             select contract_id, item_id, customer_id, zone, meter_id, meter_version,
                 min(window_start_on) as first_on, max(window_end_on) as end_on
-            from billing.charge_windows where component = 'usage' group by all
+            from billing.charge_windows semi join rules using (meter_id, meter_version)
+            where component = 'usage' and is_whole_days group by all
         ),
         days as (
             select windows.contract_id, windows.item_id, sum(daily.quantity) as quantity
@@ -142,7 +148,11 @@ CHECKS = (
         ),
         determinants as (
             select contract_id, item_id, sum(quantity) as quantity
-            from usage.determinants group by all
+            from usage.determinants
+            semi join (select window_id from billing.charge_windows where is_whole_days)
+                using (window_id)
+            semi join rules using (meter_id, meter_version)
+            where is_measured group by all
         )
         select contract_id as scope_id, coalesce(sum(days.quantity), 0) as expected,
             coalesce(sum(determinants.quantity), 0) as actual,

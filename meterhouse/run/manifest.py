@@ -58,7 +58,7 @@ def _content(run: Run, db: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     counted = db.execute("select max(batch_seq) from facts.documents").fetchone()
     return {
         "book_sha256": book[0] if book else None,
-        "code_sha256": code_hash(),
+        "code_sha256": code_hash(run.lake.settings.models),
         "inputs": {name: {"rows": rows, "sha256": digest} for name, rows, digest in inputs},
         "known_at": run.known_at,
         "last_documents_batch": counted[0] if counted else None,

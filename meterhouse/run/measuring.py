@@ -25,9 +25,9 @@ SIMPLE = {
     "avg": "sum(value)",
     "min": "min(value)",
     "max": "max(value)",
-    "latest": "arg_max(value, (at, source, event_id)) filter (value is not null)",
+    "latest": "arg_max(value, (happened_at, source, event_id)) filter (value is not null)",
     "weighted_sum": "sum(value * cast(epoch_us(window_end) "
-    "- greatest(epoch_us(at), epoch_us(window_start)) as decimal(18, 0)))",
+    "- greatest(epoch_us(happened_at), epoch_us(window_start)) as decimal(18, 0)))",
     "prorated_sum": "sum(value * cast(window_end_on "
     "- greatest(local_day, window_start_on) as decimal(9, 0)))",
     "unique_count": "cast(nullif(count(distinct item), 0) as decimal(38, 12))",
@@ -86,7 +86,7 @@ def _family(rule: Rule) -> Callable[..., str]:
 def _simple(kind: str, rules: Sequence[Rule], relations: Relations) -> str:
     denominator = DENOMINATORS.get(kind, "1")
     return f"""
-        select ask_no, dimensions, count(*) filter (at >= window_start) as event_count,
+        select ask_no, dimensions, count(*) filter (happened_at >= window_start) as event_count,
             cast({SIMPLE[kind]} as decimal(38, 12)) as numerator,
             cast({denominator} as hugeint) as denominator
         from ({_read(rules, relations, is_local=kind in LOCAL)})
@@ -134,8 +134,8 @@ def _item_days(rules: Sequence[Rule], relations: Relations) -> str:
     return f"""
         select ask_no, dimensions, item, local_day, any_value(window_start_on) as window_start_on,
             any_value(window_end_on) as window_end_on, any_value(period_days) as period_days,
-            count(*) filter (at >= window_start) as events, bool_or(not removes) as has_add,
-            not arg_max(removes, (at, source, event_id)) as stays
+            count(*) filter (happened_at >= window_start) as events, bool_or(not removes) as has_add,
+            not arg_max(removes, (happened_at, source, event_id)) as stays
         from ({_read(rules, relations, is_local=True)})
         where item is not null
         group by ask_no, dimensions, item, local_day
@@ -196,7 +196,7 @@ def _read(rules: Sequence[Rule], relations: Relations, *, is_local: bool = False
         shifted = f"({at} + to_seconds(offsets.offset_seconds))"
         columns += f", cast({shifted} as date) as local_day, {_bucket(rules, shifted)} as bucket"
     return f"""
-        select {columns}, {at} as at, events.source, events.event_id,
+        select {columns}, {at} as happened_at, events.source, events.event_id,
             {_case(rules, "value_sql")} as value, {_case(rules, "item_sql")} as item,
             {_case(rules, "removes_sql")} as removes,
             {_case(rules, "dimensions_sql")} as dimensions,

@@ -45,7 +45,7 @@ def typed(prop: Property, value: Value) -> str:
             return raw
         text = f"lower(cast({raw} as varchar))"
         return f"case {text} when 'true' then true when 'false' then false end"
-    column_type = property_type(prop.type, prop.decimals)
+    column_type = property_type(prop.type, prop.decimals, prop.digits)
     cast = f"try_cast({raw} as {column_type})"
     if value.typed is None:
         places = rf"(\.[0-9]{{1,{prop.decimals}}})?" if prop.decimals else ""

@@ -28,6 +28,7 @@ class Property(NamedTuple):
     decimals: int
     path: str
     is_enumerated: bool
+    digits: int = 18
 
     @property
     def column(self) -> str:
@@ -49,8 +50,8 @@ def properties(db: duckdb.DuckDBPyConnection) -> list[Property]:
     """Every distinct property of the flattened book (a name has one type and one path, `plan` sees
     to it)."""
     rows = db.execute(
-        "select name, type, decimals, path, bool_or(values is not null) from book.properties "
-        "group by all order by 1"
+        "select name, type, decimals, path, bool_or(values is not null), digits "
+        "from book.properties group by all order by 1"
     )
     return [Property(*row) for row in rows.fetchall()]
 
@@ -166,7 +167,7 @@ def _typed(prop: Property) -> str:
     elif prop.type == "boolean":
         typed = f"case lower({text}) when 'true' then true when 'false' then false end"
     else:
-        column_type = property_type(prop.type, prop.decimals)
+        column_type = property_type(prop.type, prop.decimals, prop.digits)
         typed = (
             f"case when regexp_matches({text}, {literal(NUMBER)}) "
             f"then try_cast({text} as {column_type}) end"
@@ -201,7 +202,7 @@ def _property_fault(prop: Property) -> str:
 
 
 def _number_rules(prop: Property, text: str, label: str) -> list[str]:
-    column_type = property_type(prop.type, prop.decimals)
+    column_type = property_type(prop.type, prop.decimals, prop.digits)
     fraction = rf"length(rtrim(regexp_extract({text}, '\.([0-9]+)$', 1), '0'))"
     return [
         f"when lower(ltrim({text}, '+-')) = 'nan' then 'nan|{label} is NaN'",
@@ -214,7 +215,7 @@ def _number_rules(prop: Property, text: str, label: str) -> list[str]:
         f"when {fraction} > {prop.decimals} then 'too_many_decimals|{label} is ' || {text} "
         f"|| '; at most {prop.decimals} decimals are kept'",
         f"when try_cast({text} as {column_type}) is null then 'out_of_range|{label} is ' "
-        f"|| left({text}, 60) || ', more than {18 - prop.decimals} digits before the point'",
+        f"|| left({text}, 60) || ', more than {prop.digits - prop.decimals} digits before the point'",
     ]
 
 
@@ -238,7 +239,7 @@ def canonical_number(text: str) -> str:
 
 
 def number_keys(known: list[Property]) -> set[str]:
-    """The keys of `data` whose values are numbers; what stands deeper is hashed as it is written."""
+    """The keys of `data` whose values are numbers; what stands deeper is hashed as written."""
     return {p.path for p in known if p.is_number and len(p.keys) == 1}
 
 

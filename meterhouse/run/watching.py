@@ -14,7 +14,7 @@ import polars as pl
 from meterhouse.canonical import short_hash
 from meterhouse.run.context import Run
 from meterhouse.run.invariants import Check
-from meterhouse.run.marts import PIN
+from meterhouse.run.publishing import PIN
 from meterhouse.warehouse import pin_table
 from meterhouse.watch_settings import Watch
 

@@ -29,6 +29,8 @@ def sql(written):
             '(("p_a" is not null) and "p_a" <= cast(\'-0.000000000000000001\' as decimal(19, 18)))',
         ),
         ("a = 0.0000000000000000001", "false"),
+        # A product of decimals would round this one to 1.
+        ("a = 1." + "0" * 33 + "1", "false"),
         ("a != 1000000000000000000", '("p_a" is not null)'),
         ("not a in ('x')", """(not (("p_a" is not null) and "p_a" = 'x'))"""),
     ],

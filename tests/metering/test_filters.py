@@ -152,6 +152,11 @@ GOLDEN = {
     ),
     "(a = 'x'": "column 9: it ends where `and`, `or` or `)` is expected.",
     "a = 'x')": "column 8: `)` stands where `and`, `or` or the end is expected.",
+    # Without regard to case the long s would be an s.
+    "a iſ missing": (
+        "column 3: `iſ` stands where an operator (=, !=, <, <=, >, >=, in, not in, starts with, "
+        "ends with, contains, is missing, is present) is expected; did you mean 'in'?"
+    ),
     "a is null": "column 6: `null` stands where `missing` or `present` is expected; write "
     "`missing`.",
     "a = null": (

@@ -20,7 +20,7 @@ BOOK = """
 create schema book;
 create table book.event_types as
     select unnest(['call', 'chat', 'ping']) as event_type;
-create table book.properties as select * from (values
+create table book.properties as select *, 18 as digits from (values
     ('call', 'tokens', 'integer', 0, true, 'tokens', null),
     ('call', 'cost', 'decimal', 2, false, 'cost', null),
     ('call', 'ratio', 'decimal', 12, false, 'ratio', null),

@@ -140,12 +140,13 @@ def measure(events, meter, window, customer):
 def measure_parts(events, slots, window, customer):
     """A window under a definition that may change inside it: (first day, determinants) by part.
 
-    The definition at the window's start holds for all of it unless it says `split`.
+    The definition at the window's start holds for all of it unless it and the later ones say
+    `split`.
     """
-    before = [slot for slot in slots if slot[0] <= window.start_on]
+    first = [meter for since, meter in slots if since <= window.start_on][-1]
     inside = [slot for slot in slots if window.start_on < slot[0] < window.end_on]
-    parts = [(window.start_on, before[-1][1])]
-    parts += inside if before[-1][1].get("split") else []
+    parts = [(window.start_on, first)]
+    parts += [slot for slot in inside if first.get("split") and slot[1].get("split")]
     edges = [*(day for day, _ in parts), window.end_on]
     return [
         (day, measure(events, meter, _part(window, day, until), customer))

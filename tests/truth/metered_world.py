@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tests.truth.local_days import DAY, MICROSECOND, day_start
 from tests.truth.meter_oracle import Event
-from tests.truth.meters_at_random import meters
+from tests.truth.meters_at_random import KINDS, meter, meter_id, meters
 from tests.truth.oracle import windows
 
 # First days around which clocks do what few expect, with the zones where they do.
@@ -49,9 +49,10 @@ class Batch(NamedTuple):
 
 
 class World(NamedTuple):
-    """A book, the meters in it by id as the oracle reads them, and usage by batch."""
+    """A book and what of it was known first, its meters as the oracle reads them, its usage."""
 
     documents: list[dict]
+    early: list[dict]
     meters: dict[str, list[tuple[date, dict]]]
     contracts: list[dict]
     batches: list[Batch]
@@ -78,7 +79,8 @@ def world(seed, is_distinct=False):
     events = [_event(rng, number, customers, instants) for number in range(rng.randint(20, 70))]
     events += [] if is_distinct else _changes(rng, events, customers, instants)
     batches = _batches(rng, events, instants)
-    return World([*documents, *contracts], read, contracts, batches, through)
+    documents += contracts
+    return World(documents, _early(rng, documents), read, contracts, batches, through)
 
 
 def _document(id, since, meter):
@@ -90,6 +92,26 @@ def _document(id, since, meter):
         written["filter"] = meter["filter"]
     slot = {} if since == date.min else {"valid_from": since}
     return {"kind": "meter", "id": id, **slot, **written}
+
+
+def _early(rng, documents):
+    """The book before someone moved, before a meter changed, and with one meter not yet right."""
+    made = list(documents)
+    if rng.random() < 0.5:
+        made = [one for one in made if one["id"] != "moves-2"]
+        made = [
+            {**one, "end": one["start"] + 400 * DAY} if one["id"] == "moves-1" else one
+            for one in made
+        ]
+    if rng.random() < 0.5:
+        made = [one for one in made if "valid_from" not in one]
+    kind = rng.choice(KINDS)
+    wrong = _document(meter_id(kind), date.min, meter(rng, kind))
+    return [wrong if slot_of(one) == slot_of(wrong) else one for one in made]
+
+
+def slot_of(document):
+    return document["kind"], document["id"], document.get("valid_from")
 
 
 def _contracts(rng, first, zones, names):

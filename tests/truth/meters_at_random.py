@@ -32,13 +32,29 @@ CONVERSIONS = ({"divide": "3"}, {"multiply": "8"}, {"multiply": "2.5", "divide":
 
 def meters(rng, first):
     """By id the slots of a meter: one of each aggregation; one changes its definition."""
-    made = {f"m-{kind.replace('_', '-')}": [(date.min, meter(rng, kind))] for kind in KINDS}
+    made = {meter_id(kind): [(date.min, meter(rng, kind))] for kind in KINDS}
     changed = rng.choice(sorted(made))
     made[changed].append((first + rng.randint(1, 45) * DAY, meter(rng, rng.choice(KINDS))))
+    made["split"] = _split(rng, first)
     return made
 
 
-def meter(rng, kind):
+def meter_id(kind):
+    return "m-" + kind.replace("_", "-")
+
+
+def _split(rng, first):
+    """Three definitions whose parts add up, in one unit and rounded alike."""
+    days = sorted(rng.sample(range(1, 60), 2))
+    alike = {"decimals": 6, **_quantity(rng)}
+    made = []
+    for since in (date.min, *(first + day * DAY for day in days)):
+        one = meter(rng, rng.choice(["count", "sum"]), is_split=True)
+        made.append((since, {**one, **alike, "split": rng.random() < 0.8}))
+    return made
+
+
+def meter(rng, kind, *, is_split=False):
     """One definition; `filter` is what the oracle asks, `filter_text` how the book says it."""
     made = {
         "event_type": "t",
@@ -51,8 +67,10 @@ def meter(rng, kind):
         made["property"] = rng.choice(names)
     if kind == "percentile":
         made["percentile"] = rng.choice(["0", "0.5", "0.95", "0.333333", "1"])
-    made |= _shape(rng, kind) | _filter(rng) | _quantity(rng)
-    return made
+    made |= _filter(rng)
+    if rng.random() < 0.5:
+        made["dimensions"] = rng.choice([["region"], ["region", "live"], ["user", "size"]])
+    return made if is_split else made | _shape(rng, kind) | _quantity(rng)
 
 
 def _shape(rng, kind):
@@ -65,8 +83,6 @@ def _shape(rng, kind):
         made["operation"] = "step"
     if "recurring" not in made and rng.random() < 0.2:
         made["clock"] = "received"
-    if rng.random() < 0.5:
-        made["dimensions"] = rng.choice([["region"], ["region", "live"], ["user", "size"]])
     return made
 
 

@@ -182,16 +182,18 @@ def test_the_clock_of_receipt_decides_the_window():
     assert value(late, meter("sum", clock="received"), window("UTC", *_next())) == 5
 
 
-def test_a_definition_that_begins_inside_a_window_holds_from_its_day_if_the_first_says_so():
-    old, new = meter("sum", split=True), meter("count")
+def test_a_definition_that_begins_inside_a_window_holds_from_its_day_if_both_say_so():
+    old, new = meter("sum", split=True), meter("count", split=True)
     slots = [(date(2026, 1, 1), old), (date(2026, 3, 3), new), (date(2026, 5, 1), old)]
     parts = measure_parts(at_noon(5, 6, 7, 8), slots, MARCH, "c")
     assert [(day, found["{}"].value) for day, found in parts] == [
         (date(2026, 3, 1), 11),
         (date(2026, 3, 3), 2),
     ]
-    whole = measure_parts(at_noon(5, 6, 7, 8), [(slots[0][0], meter("sum")), slots[1]], MARCH, "c")
-    assert [found["{}"].value for _, found in whole] == [26]
+    for one, other in ((meter("sum"), new), (old, meter("count"))):
+        kept = [(slots[0][0], one), (slots[1][0], other)]
+        whole = measure_parts(at_noon(5, 6, 7, 8), kept, MARCH, "c")
+        assert [found["{}"].value for _, found in whole] == [26]
 
 
 def test_a_bucket_is_an_hour_of_the_local_clock():

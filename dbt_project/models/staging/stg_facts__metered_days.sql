@@ -52,7 +52,7 @@ plain_days as (
         summed.day_no,
         '{}' as dimensions,
         summed.event_count,
-        cast(null as bigint) as value_count,
+        {{ values_of_meter() }} as value_count,
         {{ quantity_of_meter() }} as quantity,
         cast(0 as decimal(38, 12)) as moment
     from plain_summed as summed

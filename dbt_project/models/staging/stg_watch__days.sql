@@ -18,7 +18,7 @@ fates as (
 -- A shadow would say everything twice.
 meters as (
 
-    select * from {{ source('book', 'meters') }}
+    select * from {{ source('ops', 'meter_rules') }}
     where shadow_of is null
 
 ),
@@ -52,7 +52,7 @@ folded as (
             and daily.local_day >= meters.slot_from
             and daily.local_day < meters.slot_to
     left join zones on daily.customer_id = zones.customer_id
-    where daily.zone = coalesce(zones.zone, 'UTC')
+    where meters.is_additive and daily.zone = coalesce(zones.zone, 'UTC')
     group by daily.customer_id, daily.meter_id, daily.local_day, meters.aggregation
 
 ),
@@ -71,7 +71,7 @@ counted as (
             fates.event_type = meters.event_type
             and fates.event_day >= meters.slot_from
             and fates.event_day < meters.slot_to
-    anti join daily on meters.meter_id = daily.meter_id
+    where not meters.is_additive
     group by all
 
 ),

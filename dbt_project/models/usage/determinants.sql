@@ -65,6 +65,8 @@ inside as (
             and added.window_start_on <= daily.local_day
             and added.window_end_on > daily.local_day
     group by added.window_id, daily.dimensions
+    -- Nothing is left of a group whose events were all taken back.
+    having sum(daily.event_count) <> 0
 
 ),
 
@@ -78,6 +80,8 @@ carried_days as (
         daily.zone,
         daily.dimensions,
         daily.local_day,
+        sum(daily.event_count) as event_count,
+        sum(daily.value_count) as value_count,
         sum(daily.quantity) as quantity
     from daily
     semi join (select * from rules where recurring) as carried
@@ -90,11 +94,14 @@ running as (
 
     select
         *,
-        sum(quantity) over (
-            partition by customer_id, meter_id, meter_version, zone, dimensions
-            order by local_day
-        ) as closing_level
+        sum(event_count) over so_far as events_so_far,
+        sum(value_count) over so_far as values_so_far,
+        sum(quantity) over so_far as closing_level
     from carried_days
+    window so_far as (
+        partition by customer_id, meter_id, meter_version, zone, dimensions
+        order by local_day
+    )
 
 ),
 
@@ -130,6 +137,7 @@ opening as (
     select
         windows.window_id,
         windows.carried_dimensions as dimensions,
+        running.values_so_far,
         running.closing_level as opening_level
     from carried_windows as windows
     asof join running
@@ -140,6 +148,7 @@ opening as (
             and windows.zone = running.zone
             and windows.carried_dimensions = running.dimensions
             and windows.window_start_on > running.local_day
+    where running.events_so_far <> 0
 
 ),
 
@@ -149,7 +158,7 @@ additive as (
         coalesce(inside.window_id, opening.window_id) as window_id,
         coalesce(inside.dimensions, opening.dimensions) as dimensions,
         coalesce(inside.event_count, 0) as event_count,
-        coalesce(inside.value_count, 0) as value_count,
+        coalesce(inside.value_count, 0) + coalesce(opening.values_so_far, 0) as value_count,
         coalesce(inside.quantity, 0) as quantity,
         coalesce(inside.level_us, 0) as level_us,
         coalesce(inside.unit_days, 0) as unit_days,
@@ -186,7 +195,7 @@ summed as (
                 else 1
             end as hugeint
         ) as denominator,
-        added.aggregation <> 'avg' or additive.value_count > 0 as is_measured
+        additive.value_count > 0 as is_measured
     from additive
     inner join added on additive.window_id = added.window_id
 
