@@ -91,6 +91,34 @@ def zone_days(zones: Sequence[str], first: date, last: date) -> pl.DataFrame:
     )
 
 
+def local_instants(times: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
+    """The first instant at which a zone's clock shows a local time or has gone past it.
+
+    `times` has zone and local (a naive Datetime in us); `spans` is zone_offsets over their days.
+    The result has a column `instant` beside them.
+    """
+    offset = pl.duration(seconds="offset_seconds")
+    ends = spans.with_columns(local_end=(pl.col("valid_to") + offset).dt.replace_time_zone(None))
+    return (
+        times.sort("local")
+        .join_asof(
+            ends.sort("local_end"),
+            left_on="local",
+            right_on="local_end",
+            by="zone",
+            strategy="forward",
+            allow_exact_matches=False,
+            check_sortedness=False,
+        )
+        .with_columns(
+            instant=pl.max_horizontal(
+                "valid_from", pl.col("local").dt.replace_time_zone("UTC") - offset
+            )
+        )
+        .select(*times.columns, "instant")
+    )
+
+
 def boundary(anchor: date, anchor_day: int, k: int) -> date:
     """Boundary k of a monthly grid: k months after the anchor's, on its day or the month's end.
 

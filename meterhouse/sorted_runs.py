@@ -160,14 +160,20 @@ def _is_whole(path: Path, length: int) -> bool:
 def found(run: Run, asked: U64) -> Iterator[tuple[U64, set[int]]]:
     """Which of the sorted keys stand in the run, and on which days; a part at a time."""
     for part in _blocks(run, asked):
-        left = np.searchsorted(part.keys, asked, side="left")
-        right = np.searchsorted(part.keys, asked, side="right")
-        hit = right > left
+        if not len(part.keys):
+            continue
+        low = np.searchsorted(asked, part.keys[:1], side="left")[0]
+        high = np.searchsorted(asked, part.keys[-1:], side="right")[0]
+        near = asked[low:high]
+        left = np.searchsorted(part.keys, near, side="left")
+        is_hit = part.keys[left] == near
+        hits, left = near[is_hit], left[is_hit]
+        right = np.searchsorted(part.keys, hits, side="right")
         days: set[int] = set()
         # A key may stand on several days (restated events); stretches of equal keys are short.
         for offset in range(int((right - left).max(initial=0))):
             days.update(np.unique(part.days[left[right > left + offset] + offset]).tolist())
-        yield asked[hit], days
+        yield hits, days
 
 
 def _blocks(run: Run, asked: U64) -> Iterator[Run]:

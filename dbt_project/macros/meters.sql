@@ -1,9 +1,11 @@
 {# For SQL meters: what is asked, what was used, and helpers without floats. #}
 
-{# The windows that the model of that name has to answer, one row each: `from ... in asked(this.name)`
-   of one that was billed already is not asked again, unless the meter says `reopen`. #}
-{% macro asked(model) %}
-    (select * from {{ source('ops', 'sql_asks') }} where model = '{{ model }}' and not is_frozen)
+{# The windows that this model has to answer, one row each. One that was billed already is not
+   asked again, unless the meter says `reopen`. In a unit test the name is that of the model under
+   test, which `this` is not. #}
+{% macro asked() %}
+    {% set name = (model.tested_node_unique_id or '').split('.')[-1] or model.name %}
+    (select * from {{ source('ops', 'sql_asks') }} where model = '{{ name }}' and not is_frozen)
 {% endmacro %}
 
 {# The events that count: accepted, the newest version of each, not voided. #}

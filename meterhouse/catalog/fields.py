@@ -164,6 +164,9 @@ Positive = Annotated[Exact, AfterValidator(_positive)]
 Fraction = Annotated[Exact, AfterValidator(_fraction)]
 PowerOfTen = Annotated[Exact, AfterValidator(_power_of_ten)]
 Day = Annotated[date, BeforeValidator(day)]
+TimeOfDay = Annotated[
+    str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$")
+]
 Text = Annotated[str, StringConstraints(max_length=2000, pattern=r"\S"), AfterValidator(printable)]
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 PropertyName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]

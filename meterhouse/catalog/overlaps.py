@@ -8,6 +8,8 @@ from typing import NamedTuple
 from meterhouse.catalog.known import Book, Slot
 from meterhouse.contracts.documents import Contract
 
+SHARED = ("", "")
+
 
 class Claim(NamedTuple):
     """`owner` holds `thing` on the days from `start` (inclusive) until `end` (exclusive)."""
@@ -33,10 +35,10 @@ def subjects(book: Book) -> list[str]:
 def meters(book: Book) -> list[str]:
     """Faults for two items of one customer that read one meter on one day."""
     return [
-        f"{later.said} reads meter {later.thing[1]!r} for customer {later.thing[0]!r}, which item "
-        f"{earlier.owner[1]!r} of contract {earlier.owner[0]!r} ({earlier.place}) also reads"
-        f"{_since(later.start)}; the usage would be billed twice. This needs a selector or "
-        "`shared`, which do not exist yet: let one end before the other starts."
+        f"{later.said} reads meter {later.thing[1]!r} for customer {later.thing[0]!r}, which "
+        f"{earlier.place} also reads"
+        f"{_since(later.start)}; the usage would be billed twice. If that is what is meant, say "
+        "`shared: true` on both items; else let one end before the other starts."
         for earlier, later in collisions([*_readings(book)])
     ]
 
@@ -80,9 +82,12 @@ def _readings(book: Book) -> Iterator[Claim]:
         start, end = _life(slot)
         for item in slot.model.items:
             if item.meter is not None:
-                thing, owner = (slot.model.customer, item.meter), (slot.id, item.id)
+                thing = (slot.model.customer, item.meter)
+                # Items that share may meet each other; one that does not may meet nobody.
+                owner = SHARED if item.shared else (slot.id, item.id)
                 said = slot.fault(f"item {item.id!r}")
-                yield Claim(thing, start, end, owner, said, slot.document.place)
+                name = f"item {item.id!r} of contract {slot.id!r} ({slot.document.place})"
+                yield Claim(thing, start, end, owner, said, name)
 
 
 def _life(slot: Slot[Contract]) -> tuple[date, date]:

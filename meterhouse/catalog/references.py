@@ -11,7 +11,10 @@ from meterhouse.catalog.plan import Version
 from meterhouse.contracts.documents import Contract
 
 # Open windows and billed lines are keyed by these; a change needs another contract or entity.
-KEPT_BY_CONTRACT = ("customer", "entity", "currency", "zone", "start", "anchor_day")
+KEPT_BY_CONTRACT = (
+    *("customer", "entity", "currency", "zone", "start", "anchor_day"),
+    *("day_starts_at", "start_time"),
+)
 KEPT_BY_ENTITY = ("base_currency", "zone")
 
 

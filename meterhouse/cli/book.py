@@ -67,11 +67,11 @@ def _planned(app: App) -> "tuple[list[Change], list[str]]":
     """The changes, and a sentence for each thing that is doubtful and still recorded."""
     refuse_empty(app.settings.book)
     with app.working("Reading the book", "Nothing was recorded.") as work:
-        from meterhouse.run.applying import planned, unused_sql_meters
+        from meterhouse.run.applying import planned
 
         work.stage("Comparing meters with the recorded events")
         changes, warnings = planned(app.lake)
-        return changes, [*warnings, *unused_sql_meters(app.lake)]
+        return changes, warnings
 
 
 def _to_record(changes: "list[Change]") -> "list[Change]":

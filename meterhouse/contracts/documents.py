@@ -17,6 +17,7 @@ from meterhouse.catalog.fields import (
     PowerOfTen,
     Strict,
     Text,
+    TimeOfDay,
     Zone,
     places,
 )
@@ -130,6 +131,11 @@ class Item(Strict):
     meter: Id | None = Field(
         None, description="Id of the meter that gives the quantity; for usage prices only."
     )
+    shared: bool = Field(
+        False,
+        description="Whether other items of the customer may read the same meter on the same days: "
+        "its usage is charged by each of them.",
+    )
     quantity: NonNegative | None = Field(
         default_factory=_default_quantity,
         description="How many are charged, for flat prices only; default '1'.",
@@ -169,6 +175,15 @@ class Contract(Strict):
     end: Day | None = Field(
         None, description="First day that is no longer in the contract; absent: open."
     )
+    day_starts_at: TimeOfDay = Field(
+        "00:00", description="Local time at which its days, and so its windows, begin."
+    )
+    start_time: TimeOfDay | None = Field(
+        None, description="Local time of `start` at which it begins; absent: `day_starts_at`."
+    )
+    end_time: TimeOfDay | None = Field(
+        None, description="Local time of `end` at which it ends; absent: `day_starts_at`."
+    )
     anchor_day: Annotated[int, Field(ge=1, le=31)] = Field(
         default_factory=lambda data: data["start"].day,
         description="Day of the month on which periods begin; default: the day of `start`.",
@@ -185,6 +200,12 @@ class Contract(Strict):
     def _holds_together(self) -> Self:
         if self.end is not None and self.end <= self.start:
             raise ValueError(f"`end` ({self.end}) must be later than `start` ({self.start})")
+        if self.start_time is not None and self.start_time < self.day_starts_at:
+            raise ValueError("`start_time` is earlier than `day_starts_at`; begin a day before")
+        if self.end_time is not None and self.end_time < self.day_starts_at:
+            raise ValueError("`end_time` is earlier than `day_starts_at`; end a day before")
+        if self.end_time is not None and self.end is None:
+            raise ValueError("`end_time` is the time of `end`, which is missing")
         repeated = _repeated_ids(self.items)
         if repeated:
             raise ValueError(f"item ids are used more than once: {', '.join(repeated)}")

@@ -7,8 +7,9 @@ import polars as pl
 from meterhouse.canonical import sha256_text
 from meterhouse.errors import UsageError
 from meterhouse.money import QUANTITY
-from meterhouse.periods import boundary_expr
+from meterhouse.periods import boundary_expr, local_instants, zone_offsets
 
+EDGES = ("window_start", "window_end", "period_start", "period_end")
 COLUMNS = (
     "window_id",
     "contract_id",
@@ -36,6 +37,8 @@ COLUMNS = (
     "window_start",
     "window_end",
     "is_whole_days",
+    "day_seconds",
+    "window_end_seconds",
     "period_start",
     "period_end",
     "period_start_on",
@@ -63,6 +66,11 @@ def charge_windows(
             "zone",
             "terms_id",
             "purchase_order",
+            "start_on",
+            "end_on",
+            "day_seconds",
+            "start_seconds",
+            "end_seconds",
         )
         .join(spans, on="contract_id")
         .join(items, on="contract_id")
@@ -76,17 +84,19 @@ def charge_windows(
             .then(pl.lit("fee"))
             .otherwise(pl.lit("usage")),
             dimensions=pl.lit("{}"),
-            due_on=pl.when(pl.col("timing") == "arrears")
-            .then("window_end_on")
-            .otherwise("window_start_on"),
             fixed_quantity=pl.when(pl.col("price_model") == "flat").then(
                 pl.col("fixed_quantity").cast(QUANTITY)
             ),
         )
     )
+    timed = _with_instants(windows.with_columns(**_times_of_day()), days)
     return (
-        _with_instants(windows, days)
-        .with_columns(window_ids(windows), is_whole_days=pl.lit(True))
+        timed.with_columns(
+            window_ids(timed),
+            due_on=_due_on(),
+            window_end_seconds="window_end_at",
+            is_whole_days=(pl.col("window_start_at") == 0) & (pl.col("window_end_at") == 0),
+        )
         .select(COLUMNS)
         .sort("contract_id", "item_id", "window_start_on")
     )
@@ -143,9 +153,31 @@ def _months(start: str, end: str) -> pl.Expr:
     return years * 12 + last.month().cast(pl.Int64) - first.month()
 
 
+def _times_of_day() -> dict[str, pl.Expr]:
+    """Seconds after local midnight of each edge: a contract may begin and end at other times."""
+    day = pl.col("day_seconds")
+    starts = pl.col("window_start_on") == pl.col("start_on")
+    ends = pl.col("window_end_on").eq_missing(pl.col("end_on"))
+    return {
+        "window_start_at": pl.when(starts).then("start_seconds").otherwise(day),
+        "window_end_at": pl.when(ends).then("end_seconds").otherwise(day),
+        "period_start_at": day,
+        "period_end_at": day,
+    }
+
+
+def _due_on() -> pl.Expr:
+    """The first local midnight at which the window has ended, or for what is paid in advance has
+    begun."""
+    arrears = pl.col("timing") == "arrears"
+    day = pl.when(arrears).then("window_end_on").otherwise("window_start_on")
+    at = pl.when(arrears).then("window_end_at").otherwise("window_start_at")
+    return day + pl.when(at > 0).then(pl.duration(days=1)).otherwise(pl.duration(days=0))
+
+
 def _with_instants(windows: pl.DataFrame, days: pl.DataFrame) -> pl.DataFrame:
-    """The windows and their full periods with their local dates as UTC instants."""
-    for edge in ("window_start", "window_end", "period_start", "period_end"):
+    """The windows and their full periods with their local dates and times as UTC instants."""
+    for edge in EDGES:
         starts = days.select("zone", pl.col("day").alias(f"{edge}_on"), starts_at="starts_at")
         windows = windows.join(
             starts.rename({"starts_at": edge}),
@@ -160,4 +192,24 @@ def _with_instants(windows: pl.DataFrame, days: pl.DataFrame) -> pl.DataFrame:
                 f"The local days given do not hold {day} in zone {zone}, where {missing.height} "
                 "windows begin or end. No windows were made. Ask zone_days for a wider span."
             )
+    return _with_times(windows)
+
+
+def _with_times(windows: pl.DataFrame) -> pl.DataFrame:
+    """Edges that are not at a local midnight, by the clock of their zone; most books have none."""
+    for edge in EDGES:
+        at = pl.col(f"{edge}_at")
+        local = pl.col(f"{edge}_on").cast(pl.Datetime("us")) + pl.duration(seconds=at)
+        times = windows.filter(at > 0).select("zone", local=local).unique()
+        if times.is_empty():
+            continue
+        first, last = times["local"].min(), times["local"].max()
+        spans = zone_offsets(times["zone"].unique().to_list(), first.date(), last.date())  # type: ignore[union-attr]
+        instants = local_instants(times, spans)
+        windows = (
+            windows.with_columns(local=local)
+            .join(instants, on=["zone", "local"], how="left", maintain_order="left")
+            .with_columns(pl.when(at > 0).then("instant").otherwise(edge).alias(edge))
+            .drop("local", "instant")
+        )
     return windows

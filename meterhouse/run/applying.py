@@ -1,8 +1,6 @@
 """Record the book: what a folder of documents would change, and the commit that records it."""
 
 import json
-from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,14 +9,14 @@ import polars as pl
 
 from meterhouse.canonical import canonical_json
 from meterhouse.catalog.known import read
-from meterhouse.catalog.loading import Document, load_folder
+from meterhouse.catalog.loading import load_folder
 from meterhouse.catalog.plan import Change, Version, changes_to_record, plan, union
 from meterhouse.catalog.references import check
 from meterhouse.errors import BookFault
 from meterhouse.lake import Commit, Lake
+from meterhouse.run.book_models import model_faults, unused_models
 from meterhouse.run.metered_data import look
 from meterhouse.schema import PROPERTY_PREFIX, property_type
-from meterhouse.settings import Settings
 
 VERSION_SCHEMA = {
     "kind": pl.String,
@@ -49,7 +47,7 @@ def planned(lake: Lake, folder: Path | None = None, *, is_strict_only: bool = Fa
         recorded = recorded_versions(db)
         events = lake.columns(db, "usage_events")
     book = union(recorded, documents)
-    faults = check(book, recorded) or sql_meter_faults(lake.settings, book, events)
+    faults = [*check(book, recorded), *model_faults(lake.settings, book, events)]
     if faults:
         raise BookFault(faults)
     changes = plan(recorded, documents)
@@ -58,51 +56,8 @@ def planned(lake: Lake, folder: Path | None = None, *, is_strict_only: bool = Fa
         told = look(db, read(book)[0], changed, is_strict_only=is_strict_only)
     if told.faults:
         raise BookFault(told.faults)
-    return Planned(changes, told.warnings)
-
-
-def sql_meter_faults(
-    settings: Settings, book: Sequence[Document], events: dict[str, str]
-) -> list[str]:
-    """Faults of the dbt models that the newest meters name; `events` are the columns there are."""
-    wanted = sql_meters(book)
-    if not wanted and settings.models is None:
-        return []
-    from meterhouse.run.sql_meter_checks import model_faults  # dbt takes 3 s to import.
-
-    return model_faults(settings, wanted, {**events, **_typed_columns(book)})
-
-
-def unused_sql_meters(lake: Lake, folder: Path | None = None) -> list[str]:
-    """One sentence per model tagged `meter` that no meter of the folder or the record names."""
-    if lake.settings.models is None:
-        return []
-    from meterhouse.run.sql_meter_checks import unused_models
-
-    with lake.reading() as db:
-        book = union(recorded_versions(db), load_folder(folder or lake.settings.book))
-    return unused_models(lake.settings, sql_meters(book))
-
-
-def sql_meters(book: Sequence[Document]) -> dict[str, str]:
-    """The dbt model of each SQL meter as its newest document names it."""
-    ordered = sorted(book, key=lambda one: one.valid_from or date.min)
-    newest = {one.id: one.content for one in ordered if one.kind == "meter"}
-    return {
-        meter: content["model"]
-        for meter, content in newest.items()
-        if content.get("aggregation") == "sql"
-    }
-
-
-def _typed_columns(book: Sequence[Document]) -> dict[str, str]:
-    """Name to type of the columns that the properties of event types have, or will have."""
-    return {
-        PROPERTY_PREFIX + name: property_type(prop["type"], int(prop.get("decimals") or 0))
-        for one in book
-        if one.kind == "event_type"
-        for name, prop in one.content["properties"].items()
-    }
+    unused = [] if is_strict_only else unused_models(lake.settings, book)
+    return Planned(changes, [*told.warnings, *unused])
 
 
 def apply_book(lake: Lake, folder: Path | None = None) -> tuple[list[Change], int | None]:

@@ -51,14 +51,17 @@ timed as (
             coalesce(closing.starts_at, window_end) as window_end,
             case when is_later_part then part_from else window_start_on end as window_start_on,
             coalesce(next_from, window_end_on) as window_end_on
-        )
+        ),
+        -- A contract that ends later in its last day uses that day too.
+        next_from is null and window_end_seconds > day_seconds as ends_after_midnight
     from cut
     left join usage.zone_days as opening on opening.zone = cut.zone and opening.day = part_from
     left join usage.zone_days as closing on closing.zone = cut.zone and closing.day = next_from
 ),
 asks as (
     select window_id, meter_no, customer_id, event_type, zone, window_start, window_end,
-        window_start_on, window_end_on,
+        window_start_on, window_end_on + case when ends_after_midnight then 1 else 0 end
+            as window_end_on, day_seconds,
         case when recurring then {ALWAYS} else window_start end as read_from,
         epoch_us(period_end) - epoch_us(period_start) as period_us,
         cast(period_end_on - period_start_on as bigint) as period_days
@@ -66,7 +69,7 @@ asks as (
 )
 select *, md5(concat_ws('|', window_id, rules.meter_id, rules.meter_version, customer_id,
     asks.zone, epoch_us(window_start), epoch_us(window_end), window_start_on, window_end_on,
-    period_us, period_days)) as ask_hash
+    period_us, period_days, day_seconds)) as ask_hash
 from asks join (select meter_no, meter_id, meter_version, clock from ops.meter_rules) as rules
     using (meter_no)
 """

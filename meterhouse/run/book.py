@@ -122,7 +122,12 @@ TABLES = {
             content->>'$.zone' as zone, content->>'$.payment_terms' as terms_id,
             content->>'$.purchase_order' as purchase_order,
             (content->>'$.start')::date as start_on, (content->>'$.end')::date as end_on,
-            (content->>'$.anchor_day')::bigint as anchor_day
+            (content->>'$.anchor_day')::bigint as anchor_day,
+            coalesce(epoch(cast(content->>'$.day_starts_at' as time)), 0)::bigint as day_seconds,
+            epoch(cast(coalesce(content->>'$.start_time', content->>'$.day_starts_at', '00:00')
+                as time))::bigint as start_seconds,
+            epoch(cast(coalesce(content->>'$.end_time', content->>'$.day_starts_at', '00:00')
+                as time))::bigint as end_seconds
         from latest where kind = 'contract'""",
     # One row per contract slot and item.
     "contract_items": """

@@ -74,7 +74,8 @@ select row_number() over () as ask_no, windows.window_id, windows.customer_id, r
     case when rules.recurring then timestamptz '0001-01-01 00:00:00+00'
         else windows.window_start end as read_from,
     epoch_us(windows.period_end) - epoch_us(windows.period_start) as period_us,
-    cast(windows.period_end_on - windows.period_start_on as bigint) as period_days
+    cast(windows.period_end_on - windows.period_start_on as bigint) as period_days,
+    windows.day_seconds
 from billing.charge_windows as windows
 join cuts using (entity_id)
 join ops.meter_rules as rules using (meter_id, meter_version)

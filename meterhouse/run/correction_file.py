@@ -30,7 +30,7 @@ def read_asked(file: Path, source: str | None, *, takes_values: bool) -> pl.Data
     return frame.with_row_index("row", 1).select(
         pl.col("row").cast(pl.Int64),
         pl.format("row {}: ", "row").alias("place"),
-        pl.col("source").fill_null(source),
+        pl.coalesce("source", pl.lit(source, pl.String)),
         pl.col("id").alias("event_id"),
         "time",
         pl.Series("patch", _patches(frame, values), pl.String),

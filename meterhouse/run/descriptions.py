@@ -40,7 +40,7 @@ class Described(NamedTuple):
 def descriptions(manifest: "Manifest") -> dict[tuple[str, str], Described]:
     """Every model and source that describes its columns, by schema and name."""
     found = {}
-    nodes = [node for node in manifest.nodes.values() if node.resource_type == "model"]
+    nodes = [node for node in manifest.nodes.values() if str(node.resource_type) == "model"]
     for node in [*manifest.sources.values(), *nodes]:
         columns = {name: _line(one.description) for name, one in node.columns.items()}
         if columns:

@@ -23,6 +23,7 @@ ASKS: dict[str, pl.DataType | type[pl.DataType]] = {
     "window_end_on": pl.Date,
     "period_us": pl.Int64,
     "period_days": pl.Int64,
+    "day_seconds": pl.Int64,
 }
 DAY = timedelta(days=1)
 # Versions that were replaced or taken away, straight from the facts.

@@ -58,7 +58,7 @@ select bound.batch_seq, bound.row_no, bound.window_id,
 from (select distinct batch_seq, row_no, window_id from bound where window_id is not null) as bound
 join (
     select distinct window_id, document_id from facts.billed_lines
-    where customer_id in (select customer_id from shown) and meter_id is not null
+    where customer_id in ({customers}) and meter_id is not null
 ) as lines using (window_id)
 join facts.documents as documents using (document_id)
 group by all
@@ -232,7 +232,10 @@ def _read(db: duckdb.DuckDBPyConnection, rules: list[dict[str, Any]]) -> None:
     schema = dict(zip(names, kinds, strict=True))
     db.register("rules", pl.DataFrame(columns, schema=schema).to_arrow())
     db.execute(f"create or replace temp table bound as {READINGS}")
-    db.execute(f"create or replace temp table billed as {BILLED}")
+    customers = db.execute("select distinct customer_id from shown order by 1").fetchall()
+    # Names as literals let DuckLake pass over files of others.
+    listed = ", ".join(literal(customer) for (customer,) in customers) or "null"
+    db.execute(f"create or replace temp table billed as {BILLED.format(customers=listed)}")
     db.unregister("rules")
 
 

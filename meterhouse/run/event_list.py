@@ -19,7 +19,14 @@ from meterhouse.run.event_fates import attach_published, described, newer, rules
 
 SPANS = (1, 7, 31, 366)  # days that are searched at once; after them all that is left
 NEAR = 50
-DAYS = "select min(event_day), max(event_day) from facts.usage_events"
+# From the list of files: the least and greatest day of the events themselves reads all of them.
+DAYS = """
+select min(day), max(day)
+from (
+    select regexp_extract(path, 'event_day=([0-9-]{10})', 1)::date as day from lake.facts.files
+    where table_name = 'usage_events'
+)
+"""
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ An ask is one reading of one meter version: whose events, and from when until wh
 ask_no, customer_id, meter_no (of ops.meter_rules), event_type, zone, window_start and window_end
 (instants, half-open), window_start_on and window_end_on (local days), read_from (the instant from
 which events matter; long before the window where a level is carried into it), period_us and
-period_days (length of the full period). The result has one row per ask and dimensions with
-anything in it: ask_no, dimensions, event_count (inside the window), numerator decimal(38, 12) or
-null where no event had a value, denominator hugeint. The measure is numerator / denominator.
+period_days (length of the full period), day_seconds (after local midnight, when days begin). The
+result has one row per ask and dimensions with anything in it: ask_no, dimensions, event_count
+(inside the window), numerator decimal(38, 12) or null where no event had a value, denominator
+hugeint. The measure is numerator / denominator.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +39,10 @@ DENOMINATORS = {
     "prorated_sum": "any_value(period_days)",
     "prorated_unique_count": "any_value(period_days)",
 }
-ASK = "ask_no, window_start, window_end, window_start_on, window_end_on, period_us, period_days"
+ASK = (
+    "ask_no, window_start, window_end, window_start_on, window_end_on, period_us, period_days, "
+    "day_seconds"
+)
 LOCAL = {"prorated_sum", "prorated_unique_count"}
 
 
@@ -134,7 +138,8 @@ def _item_days(rules: Sequence[Rule], relations: Relations) -> str:
     return f"""
         select ask_no, dimensions, item, local_day, any_value(window_start_on) as window_start_on,
             any_value(window_end_on) as window_end_on, any_value(period_days) as period_days,
-            count(*) filter (happened_at >= window_start) as events, bool_or(not removes) as has_add,
+            count(*) filter (happened_at >= window_start) as events,
+            bool_or(not removes) as has_add,
             not arg_max(removes, (happened_at, source, event_id)) as stays
         from ({_read(rules, relations, is_local=True)})
         where item is not null
@@ -194,7 +199,8 @@ def _read(rules: Sequence[Rule], relations: Relations, *, is_local: bool = False
         )
         # exact: whole microseconds; days are counted from long before the first, for // cuts.
         shifted = f"({at} + to_seconds(offsets.offset_seconds))"
-        columns += f", cast({shifted} as date) as local_day, {_bucket(rules, shifted)} as bucket"
+        day = f"({shifted} - to_seconds(asks.day_seconds))"
+        columns += f", cast({day} as date) as local_day, {_bucket(rules, shifted, day)} as bucket"
     return f"""
         select {columns}, {at} as happened_at, events.source, events.event_id,
             {_case(rules, "value_sql")} as value, {_case(rules, "item_sql")} as item,
@@ -231,15 +237,19 @@ def _at(rules: Sequence[Rule]) -> str:
     )
 
 
-def _bucket(rules: Sequence[Rule], shifted: str) -> str:
-    """The local minute, hour or day; an hour that the clock repeats is two."""
+def _bucket(rules: Sequence[Rule], shifted: str, day: str) -> str:
+    """The local minute, hour or day; an hour that the clock repeats is two. Days begin when those
+    of the contract do."""
     units = {rule["bucket"] for rule in rules} - {None}
     if not units:
         return "null"
     parts = [
-        f"when {int(rule['meter_no'])} then concat(date_trunc('{rule['bucket']}', {shifted})"
-        + ("" if rule["bucket"] == "day" else ", offsets.offset_seconds")
-        + ")"
+        f"when {int(rule['meter_no'])} then "
+        + (
+            f"cast(cast({day} as date) as varchar)"
+            if rule["bucket"] == "day"
+            else f"concat(date_trunc('{rule['bucket']}', {shifted}), offsets.offset_seconds)"
+        )
         for rule in rules
         if rule["bucket"] is not None
     ]

@@ -57,14 +57,20 @@ def sql_faults(db: duckdb.DuckDBPyConnection, sql: str, reads: Reads) -> list[Fo
     if tree.get("error"):
         return [Found(int(tree.get("position") or -1), f"DuckDB cannot read it: {_message(tree)}")]
     written = [found for node in _walk(tree) for found in _of_node(node, reads, _volatile())]
-    lines = {_line(sql, found.at) for found in written}
-    bound = [one for one in _bound_faults(db, sql, written) if _line(sql, one.at) not in lines]
-    return sorted(dict.fromkeys([*written, *bound]))
+    files = [node for node in _walk(tree) if node.get("type") == "TABLE_FUNCTION" and _reads(node)]
+    if files and not written:
+        written = [found for node in files for found in _file_faults(db, node)]
+        # Written anew, the text has other places.
+        bound = [one._replace(at=-1) for one in _bound_faults(db, _text(db, tree), written)]
+    else:
+        bound = _bound_faults(db, sql, written)
+    lines = {line_of(sql, found.at) for found in written}
+    return sorted(dict.fromkeys([*written, *(b for b in bound if line_of(sql, b.at) not in lines)]))
 
 
 def line_of(sql: str, at: int) -> int:
     """The line, from 1, of a byte of a text; 0 if the place is not known."""
-    return _line(sql, at)
+    return sql.encode()[:at].count(b"\n") + 1 if at >= 0 else 0
 
 
 @cache
@@ -155,6 +161,37 @@ def _table_function(call: dict[str, Any], reads: Reads) -> Iterator[str]:
         )
 
 
+def _reads(node: dict[str, Any]) -> bool:
+    return node["function"]["function_name"].lower() in FILES
+
+
+def _file_faults(db: duckdb.DuckDBPyConnection, node: dict[str, Any]) -> list[Found]:
+    """Floats among the columns of a file that is read; the read becomes an empty table in the tree,
+    because a plan that reads CSV cannot be shown."""
+    at, name = int(node.get("query_location", -1)), node["function"]["function_name"]
+    tree = _serialized(db, "json_serialize_sql", "from range(1)")
+    tree["statements"][0]["node"]["from_table"] = {**node, "alias": "", "column_name_alias": []}
+    table = f"file_{at}"
+    try:
+        db.execute("create schema if not exists files")
+        db.execute(f"create or replace table files.{table} as {_text(db, tree)} limit 0")
+    except duckdb.Error as error:
+        return [Found(at, f"`{name}` cannot read the file: {error}")]
+    columns = db.execute(f"describe files.{table}").fetchall()
+    alias, named = node["alias"] or name, node["column_name_alias"]
+    template = _serialized(db, "json_serialize_sql", f"from files.{table}")
+    node.clear()
+    node.update(template["statements"][0]["node"]["from_table"])
+    node.update({"alias": alias, "column_name_alias": named})
+    return [
+        Found(
+            at, f"column {one[0]} of the file is a float. Give `{name}` types={{'{one[0]}': ...}}"
+        )
+        for one in columns
+        if one[1] in FLOATS
+    ]
+
+
 def _paths(call: dict[str, Any]) -> list[Any]:
     """The constants of the first argument; one that is no constant gives None."""
     first = call["children"][0] if call["children"] else {}
@@ -168,23 +205,21 @@ def _inside(path: Any, folder: Path | None) -> bool:
     return Path(path).resolve().is_relative_to(folder)
 
 
-def _bound_faults(db: duckdb.DuckDBPyConnection, sql: str, written: list[Found]) -> Iterator[Found]:
+def _bound_faults(db: duckdb.DuckDBPyConnection, sql: str, written: list[Found]) -> list[Found]:
     """What only the types tell: floats from functions and columns, clocks written as names."""
     plan = _serialized(db, "json_serialize_plan", sql)
     if plan.get("error"):
-        if not written:  # A table that may not be read is not there to be bound.
-            yield Found(-1, f"DuckDB does not take it: {_message(plan)}")
-        return
-    unplaced: list[Found] = []
+        # A table that may not be read is not there to be bound, and that is told already.
+        return [] if written else [Found(-1, f"DuckDB does not take it: {_message(plan)}")]
+    found = []
     for node in _walk(plan):
         at = int(node.get("query_location", NOWHERE))
         why = _of_bound(node)
-        if why and at != NOWHERE:
-            yield Found(at, why)
-        elif why:
-            unplaced.append(Found(-1, why))
-    if not written:
-        yield from unplaced
+        if why:
+            found.append(Found(-1 if at == NOWHERE else at, why))
+    placed = [one for one in found if one.at >= 0]
+    # What has no place is mostly the echo of what has one.
+    return placed or ([] if written else found)
 
 
 def _of_bound(node: dict[str, Any]) -> str | None:
@@ -195,7 +230,7 @@ def _of_bound(node: dict[str, Any]) -> str | None:
             return _clock(name)
         if _is_float(node.get("return_type")):
             return f"`{name}` gives a float. Use decimals, and exact_quotient(a, b, places)"
-    if kind == "BOUND_COLUMN_REF" and _is_float(node.get("return_type")):
+    if kind in {"BOUND_COLUMN_REF", "BOUND_REF"} and _is_float(node.get("return_type")):
         return f"column {node.get('alias') or '?'} is a float. Cast what it comes from to a decimal"
     return None
 
@@ -214,6 +249,11 @@ def _serialized(db: duckdb.DuckDBPyConnection, function: str, sql: str) -> dict[
     return parsed
 
 
+def _text(db: duckdb.DuckDBPyConnection, tree: dict[str, Any]) -> str:
+    row = db.execute("select json_deserialize_sql(?)", [json.dumps(tree)]).fetchone()
+    return str(row[0]) if row else ""
+
+
 def _message(tree: Mapping[str, Any]) -> str:
     return " ".join(str(tree.get("error_message", "")).split()).rstrip(".")
 
@@ -227,7 +267,3 @@ def _walk(value: Any) -> Iterator[dict[str, Any]]:
     elif isinstance(value, list):
         for one in value:
             yield from _walk(one)
-
-
-def _line(sql: str, at: int) -> int:
-    return sql.encode()[:at].count(b"\n") + 1 if at >= 0 else 0

@@ -120,7 +120,7 @@ def _asked(book: Book, newest: date, changed: Collection[Key]) -> list[_Asked]:
     """Meters of events that are new or were in force on one of the days."""
     carried = properties_of(book)
     return [
-        _Asked(slot, carried[slot.model.event_type])
+        _Asked(slot, carried[str(slot.model.event_type)])
         for slot in book.meters
         if slot.model.aggregation != "sql"
         and slot.model.event_type in carried

@@ -53,7 +53,7 @@ def refuse_shadows(project: Path, folder: Path) -> None:
         elif path.stem in seen:
             other = seen[path.stem].relative_to(folder).as_posix()
             faults.append(
-                f"{shown} and {other} are both called {path.stem!r}, and dbt knows models by their "
+                f"{other} and {shown} are both called {path.stem!r}, and dbt knows models by their "
                 "name alone. Give one of the files another name."
             )
         seen.setdefault(path.stem, path)

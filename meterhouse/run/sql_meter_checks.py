@@ -1,5 +1,6 @@
 """Check SQL meters before anything is built: they exist, keep their contract and stay exact."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ RESTATED = {
     **dict.fromkeys(("batch_seq", "row_no", "replaces_seq", "replaces_row"), "bigint"),
     "is_void": "boolean",
 }
+JINJA = re.compile(r"\{\{.*?\}\}")
 Columns = Mapping[str, str]
 Tables = dict[tuple[str, str], Columns]
 
@@ -72,10 +74,8 @@ def _unknown(meter: str, model: str, found: Mapping[str, Any]) -> str | None:
 
 
 def _faults_of(settings: Settings, found: Mapping[str, Any], events: Columns) -> list[str]:
-    manifest = dbt.compiled(settings, sorted(found))
-    nodes = upstream(manifest, meter_models(manifest))
-    # What dbt compiled for a model's parents it keeps to itself: they are compiled by name.
-    manifest = dbt.compiled(settings, [node.name for node in nodes])
+    names = [node.name for node in upstream(dbt.parsed(settings), found)]
+    manifest = dbt.compiled(settings, names)
     nodes = upstream(manifest, meter_models(manifest))
     tables = _tables(manifest, events)
     faults: list[str] = []
@@ -150,8 +150,14 @@ def _place(raw: str, sql: str, fault: Found) -> str:
     if not number:
         return ""
     text = sql.splitlines()[number - 1].strip()
-    same = [n for n, line in enumerate(raw.splitlines(), start=1) if line.strip() == text]
+    same = [n for n, line in enumerate(raw.splitlines(), start=1) if _may_give(line, text)]
     return f", line {same[0]}" if len(same) == 1 else f", line {number} of its compiled SQL"
+
+
+def _may_give(line: str, text: str) -> bool:
+    """Whether a line of a model may have become that text: what stands in braces becomes any."""
+    parts = [re.escape(part) for part in JINJA.split(line.strip())]
+    return any(parts) and re.fullmatch(".*".join(parts), text) is not None
 
 
 def _shown(node: Any, folder: Path | None) -> str:

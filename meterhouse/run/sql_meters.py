@@ -85,17 +85,22 @@ def plan_sql_asks(run: Run, db: duckdb.DuckDBPyConnection) -> int:
 
     Refuses, before anything is built, models that are missing or that may not decide a quantity.
     """
-    db.execute(BILLED)
-    db.execute(WINDOWS)
-    first = db.execute("select min(known_at) from sql_windows where not is_open").fetchone()
-    known_at = run.known_at if first is None or first[0] is None else int(first[0])
-    db.execute(LATE.format(known_at=known_at))
-    db.execute(ASKS)
-    db.execute(FROZEN)
-    for table in ("sql_billed", "sql_windows", "sql_late"):
-        db.execute(f"drop table {table}")
+    make_asks(db, run.known_at)
     rows = db.execute("select meter_id, model from ops.sql_asks where not is_frozen").fetchall()
     wanted: dict[str, str] = dict(rows)
     columns = run.lake.columns(db, "usage_events")
     refuse_models(run.lake.settings, wanted, columns)
     return len(rows)
+
+
+def make_asks(db: duckdb.DuckDBPyConnection, last: int) -> None:
+    """Replace ops.sql_asks and ops.sql_frozen; `last` is the last batch that the run knows."""
+    db.execute(BILLED)
+    db.execute(WINDOWS)
+    first = db.execute("select min(known_at) from sql_windows where not is_open").fetchone()
+    known_at = last if first is None or first[0] is None else int(first[0])
+    db.execute(LATE.format(known_at=known_at))
+    db.execute(ASKS)
+    db.execute(FROZEN)
+    for table in ("sql_billed", "sql_windows", "sql_late"):
+        db.execute(f"drop table {table}")

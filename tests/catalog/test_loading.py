@@ -254,6 +254,7 @@ def test_anchors_used_as_shorthand_are_written_out(load):
     assert two.content["properties"]["c"] == {
         "type": "decimal",
         "decimals": 6,
+        "digits": 18,
         "required": True,
         "path": None,
         "values": None,

@@ -92,27 +92,32 @@ class Case:
         for customer in self.customers():
             made.append({"kind": "customer", "id": customer, "name": customer})
             if (life := self.life()) is not None:
-                made.append(_contract(customer, self.meter, self.zone, *life))
+                made.append(_contract(customer, self.meter, self.zone, life))
         return made
 
-    def life(self) -> tuple[date, date, int] | None:
-        """First day, day after the last, and anchor of a contract with this one window; or None."""
+    def life(self) -> dict[str, Any] | None:
+        """Dates, times and anchor of a contract with this one window, or None."""
         if self.case.get("window") or self.case.get("stored_before") or self.shift:
             return None
         if self.case.get("stored_from"):
             return None
         zone = ZoneInfo(self.zone)
-        edges = [edge.astimezone(zone) for edge in (self.start, self.end)]
-        if any(edge.time() != datetime.min.time() for edge in edges):
+        opens, ends = (edge.astimezone(zone) for edge in (self.start, self.end))
+        start, end = opens.date(), ends.date()
+        if start == end or (
+            self.case["aggregation"] == "weighted_sum" and opens.time() != ends.time()
+        ):
             return None
-        start, end = (edge.date() for edge in edges)
         days = self.case.get("period_days") or (end - start).days
         for anchor, first in ((start.day, start), (end.day, end - timedelta(days=int(days)))):
             for k in (-1, 0):
                 opening, closing = (boundary(first, anchor, k + n) for n in (0, 1))
                 is_full = (closing - opening).days == int(days)
                 if is_full and opening <= start and end <= closing:
-                    return start, end, anchor
+                    return {
+                        "start": start.isoformat(), "end": end.isoformat(), "anchor_day": anchor,
+                        "start_time": f"{opens:%H:%M:%S}", "end_time": f"{ends:%H:%M:%S}",
+                    }  # fmt: skip
         return None
 
     def customers(self) -> list[str]:
@@ -149,6 +154,7 @@ class Case:
                 "meter_version": 1, "zone": self.zone, "window_start": start, "window_end": end,
                 "window_start_on": first_on, "window_end_on": last_on + timedelta(days=1),
                 "period_us": (end - start) // timedelta(microseconds=1), "period_days": days,
+                "day_seconds": 0,
             })  # fmt: skip
         return asks
 
@@ -431,13 +437,10 @@ def _write_book(home: Path, cases: list[Case]) -> None:
     (home / "book" / "cases.yaml").write_text(text)
 
 
-def _contract(
-    customer: str, meter: str, zone: str, start: date, end: date, anchor: int
-) -> dict[str, Any]:
+def _contract(customer: str, meter: str, zone: str, life: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "kind": "contract", "id": f"k-{customer}", "customer": customer, "entity": "e",
-        "currency": "USD", "zone": zone, "start": start.isoformat(), "end": end.isoformat(),
-        "anchor_day": anchor, "payment_terms": "n",
+        "currency": "USD", "zone": zone, "payment_terms": "n", **life,
         "items": [{"id": "usage", "description": "Usage", "meter": meter, "timing": "arrears",
                    "price": {"model": "per_unit", "unit_amount": "1"}}],
     }  # fmt: skip

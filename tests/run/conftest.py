@@ -1,1 +1,1 @@
-from tests.truth.conftest import book_home, home, in_october, october  # noqa: F401
+from tests.truth.conftest import another, book_home, home, in_october, october  # noqa: F401

@@ -110,7 +110,9 @@ def test_a_void_leaves_the_event_on_record_and_nothing_of_it_in_force(used):
 
 def test_a_voided_event_delivered_again_stays_void_and_an_amendment_brings_it_back(used):
     void(used.lake, asked("e1"), "r")
-    (again,) = used.load([request("e1", "twin", SEPTEMBER, 100), request("n", "twin", SEPTEMBER, 1)])
+    (again,) = used.load(
+        [request("e1", "twin", SEPTEMBER, 100), request("n", "twin", SEPTEMBER, 1)]
+    )
     assert (again.accepted, again.duplicate, again.conflict) == (1, 1, 0)
     assert live(used) == {"e2": 200, "e3": 300, "n": 1}
     (other,) = used.load([request("e1", "twin", SEPTEMBER, 55)])
@@ -190,7 +192,7 @@ def test_corrections_of_a_billed_month_name_its_document_and_are_billed_as_the_d
 
 
 def _same_on_every_way(home, number):
-    """The events behind the corrected line are those in force, and explained as they were billed."""
+    """The events behind the corrected line are those in force, however they are read."""
     behind = usage_behind(home.lake, number)
     assert dict(behind.select("event_id", "quantity").rows()) == {
         "e2": Decimal(40_000),
@@ -278,18 +280,20 @@ def test_an_action_on_an_unknown_event_waits_until_the_event_comes(acts):
     reasons = acts.rows("select event_id, reason from facts.rejected_events order by 1")
     assert reasons == [("a", "unknown_id"), ("b", "unknown_id"), ("c", "unknown_action")]
     shown = show(acts.lake, "2-1")
-    assert shown["faults_now"] == shown["faults"] == [
-        "Event a is not known, so that there is nothing to amend yet."
-    ]
+    assert (
+        shown["faults_now"]
+        == shown["faults"]
+        == ["Event a is not known, so that there is nothing to amend yet."]
+    )
     assert retry(acts.lake) == []
     acts.load([acting("a", tokens=1), acting("b", tokens=2)])
     [released] = retry(acts.lake)
     assert (released.released, released.accepted) == (2, 2)
     assert live(acts) == {"a": 7}
     assert balanced(acts)
-    assert acts.rows(
-        "select count(*) from facts.rejected_events where status = 'released'"
-    ) == [(2,)]
+    assert acts.rows("select count(*) from facts.rejected_events where status = 'released'") == [
+        (2,)
+    ]
 
 
 def test_a_delivery_that_overlaps_an_earlier_one_acts_once(acts):

@@ -104,8 +104,11 @@ def _present(now):
             os.environ["METERHOUSE_NOW"] = before
 
 
-def found(rows):
-    """Of each determinant whether anything was measured, and the quantity."""
+def found(rows, through):
+    """Of each determinant whether anything was measured, and the quantity.
+
+    Windows that start later are there only as far as events reach.
+    """
     return {
         Key(
             row["contract_id"],
@@ -115,15 +118,16 @@ def found(rows):
             row["dimensions"],
         ): (row["is_measured"], Fraction(row["quantity"]))
         for row in rows
+        if row["window_start_on"] < through
     }
 
 
-def expected(world, arrived):
-    """The same, by the oracle, of every window that starts before the world's `through`."""
+def expected(world, arrived, through):
+    """The same, by the oracle."""
     events = live(arrived, ("restated",))
     made = {}
     for contract in world.contracts:
-        for period, days in charged(contract, world.through):
+        for period, days in charged(contract, through):
             of_window = window(contract["zone"], *days, period)
             for item in contract["items"]:
                 slots = world.meters[item["meter"]]

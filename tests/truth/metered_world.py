@@ -56,6 +56,7 @@ class World(NamedTuple):
     meters: dict[str, list[tuple[date, dict]]]
     contracts: list[dict]
     batches: list[Batch]
+    first: date
     through: date
 
     @property
@@ -80,7 +81,7 @@ def world(seed, is_distinct=False):
     events += [] if is_distinct else _changes(rng, events, customers, instants)
     batches = _batches(rng, events, instants)
     documents += contracts
-    return World(documents, _early(rng, documents), read, contracts, batches, through)
+    return World(documents, _early(rng, documents), read, contracts, batches, first, through)
 
 
 def _document(id, since, meter):

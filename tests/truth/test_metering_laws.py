@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.truth.conftest import SOAK_EXAMPLES
+from tests.truth.local_days import DAY
 from tests.truth.metered_home import MeteredHome, expected, found
-from tests.truth.metered_world import Batch, world
+from tests.truth.metered_world import DAYS, Batch, world
 from tests.truth.test_laws import SEEDS, law
 
 
@@ -29,22 +30,25 @@ def check_any_world(metered, seed):
     """Right after each step, and all of it the same when it is made anew from the facts."""
     made = world(seed)
     home, rng = metered(made.early), Random(seed)
-    for count, batch in enumerate(made.batches, start=1):
+    throughs = sorted(made.first + rng.randint(5, DAYS) * DAY for _ in made.batches)
+    for count, (batch, through) in enumerate(zip(made.batches, throughs, strict=True), start=1):
         loaded = home.load(batch)
         assert sum(one.quarantined + one.conflict for one in loaded) == 0
         if count == 1:
-            home.measure(made.through)
+            home.measure(through)
             home.record(made.documents)
-        if count == len(made.batches) or rng.random() < 0.5:
-            stepwise = home.measure(made.through)
-            assert differences(found(stepwise), made, count) == {}
+        if rng.random() < 0.5:
+            assert differences(home.measure(through), made, count, through) == {}
+    stepwise = home.measure(made.through)
+    assert differences(stepwise, made, len(made.batches), made.through) == {}
     home.forget()
     assert home.measure(made.through) == stepwise
 
 
-def differences(measured, made, count):
+def differences(rows, made, count, through):
     """Of the determinants that are not as the oracle has them: (oracle, product)."""
-    wanted = expected(made, made._replace(batches=made.batches[:count]).arrived)
+    arrived = made._replace(batches=made.batches[:count]).arrived
+    wanted, measured = expected(made, arrived, through), found(rows, through)
     return {
         key: (wanted.get(key), measured.get(key))
         for key in wanted.keys() | measured.keys()

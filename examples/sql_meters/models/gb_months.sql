@@ -4,7 +4,7 @@ with
 
 asks as (
 
-    select * from {{ asked(this.name) }} as asked
+    select * from {{ asked() }} as asked
 
 ),
 
