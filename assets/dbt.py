@@ -23,10 +23,11 @@ from meterhouse.errors import UsageError
 from meterhouse.installation import dbt_project_dir
 from meterhouse.run.context import versions
 from meterhouse.run.dbt import DbtFailed, NodeResult, parsed
+from meterhouse.run.own_models import models_hash
 from meterhouse.settings import HomeFile, Settings
 
-RESULTS = {"LogModelResult", "LogTestResult"}
-GROUPS = {"staging": "usage", "usage": "usage"}
+RESULTS = {"LogModelResult", "LogSeedResult", "LogTestResult"}
+GROUPS = {"staging": "usage", "usage": "usage", "meters": "usage"}
 Hear = Callable[[Any], None]
 Metadata = dict[str, Any]
 
@@ -101,7 +102,8 @@ def _give_place(node: dict[str, Any]) -> None:
 
 def _project_hash(settings: Settings) -> str:
     project = dbt_project_dir(settings.dbt_project)
-    digest = hashlib.sha256(json.dumps([str(project), versions()]).encode())
+    own = models_hash(settings.models)
+    digest = hashlib.sha256(json.dumps([str(project), own, versions()]).encode())
     for path in sorted(path for path in project.rglob("*") if path.is_file()):
         digest.update(path.relative_to(project).as_posix().encode() + b"\0" + path.read_bytes())
     digest.update(Path(__file__).read_bytes())

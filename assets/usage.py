@@ -60,7 +60,8 @@ def cut(context: dg.AssetExecutionContext, billing: BillingRun) -> Iterator[dg.M
     manifest=MANIFEST,
     dagster_dbt_translator=TRANSLATOR,
     name="fold",
-    select="fqn:meterhouse.staging fqn:meterhouse.usage",
+    # With the home's own SQL meters, if it has any, and what they are made from.
+    select="fqn:meterhouse.staging fqn:meterhouse.usage +tag:meter",
     partitions_def=DAY,
     backfill_policy=ONE_RUN,
 )

@@ -20,13 +20,13 @@ def main() -> None:
         return
     session = Session()
     session.query("set session_timezone = 'UTC'")
-    listed = files[0] if len(files) == 1 else f"{{{','.join(files)}}}"
-    say(import_seconds=round(time.perf_counter() - started, 3))
+    names = ",".join(Path(file).name for file in files)  # all of one folder
+    pattern = Path(files[0]).parent / (f"{{{names}}}" if len(files) > 1 else names)
     figures, _ = measured(
         lambda: session.query(
             "create table grouped engine = Memory as select subject as customer, type, "
             "toDate(time) as day, toInt64(count()) as events, sum(quantity) as quantity "
-            f"from file('{listed}', Parquet) group by all"
+            f"from file('{pattern}', Parquet) group by all"
         )
     )
     say(**figures)

@@ -21,7 +21,7 @@ HTTP = {
     "socket",
 }
 ENGINES = {"duckdb", "dbt", "dagster", "dagster_dbt", "boto3", "botocore", "great_expectations"}
-EDGE_NAMES = ("lake", "lake_tables", "warehouse", "dedupe", "duck", "run", "cli", "web", "demo")
+EDGE_NAMES = ("lake", "lake_tables", "warehouse", "dedupe", "duck", "exact", "run", "cli", "web", "demo")
 EDGES = {f"meterhouse.{name}" for name in EDGE_NAMES}
 ORCHESTRATION = {"dagster", "dagster_dbt", "assets", "pipelines"}
 ENTRANCES = {"meterhouse.cli", "meterhouse.web"}
@@ -42,6 +42,7 @@ MAY_NOT_IMPORT = {
     "meterhouse.warehouse": STORE,
     "meterhouse.dedupe": STORE,
     "meterhouse.duck": STORE,
+    "meterhouse.exact": STORE,
     "meterhouse.settings": ENGINES | HTTP | EDGES | {"connectors", "assets", "pipelines"},
     "meterhouse.run": ORCHESTRATION | ENTRANCES | HTTP,
     # The demo writes a home and takes it through the steps of a run, as a person would.

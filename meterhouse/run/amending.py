@@ -52,6 +52,28 @@ left join book.properties as properties
 where properties.name is null and not list_contains(json_keys(named.data), named.name)
 order by named.row, named.name
 """
+# The `data` of each event with its new values, each set where its property stands: at a path, or
+# under its own name.
+PATCHED = """
+with named as (
+    select asked.row, asked.patch, held.event_type, unnest(json_keys(asked.patch)) as name
+    from asked join newest_values as held using (source, event_id)
+),
+valued as (
+    select *, patch->('/' || replace(replace(name, '~', '~0'), '/', '~1')) as value from named
+),
+pieces as (
+    select valued.row, list(case
+        when properties.path is null then json_object(valued.name, valued.value)::varchar
+        else '{"' || replace(properties.path, '.', '":{"') || '":' || valued.value::varchar
+            || repeat('}', len(string_split(properties.path, '.')))
+    end order by valued.name) as piece_list
+    from valued left join book.properties as properties
+        on properties.event_type = valued.event_type and properties.name = valued.name
+    group by valued.row
+)
+select row, piece_list from pieces
+"""
 
 
 def amend(lake: Lake, asked: pl.DataFrame, reason: str, *, is_dry: bool = False) -> Corrected:
@@ -128,9 +150,13 @@ def _check_amended(lake: Lake, db: duckdb.DuckDBPyConnection) -> list[tuple[int,
         create or replace temp table mapped as
         select row as source_row, source, event_id, held.event_type, held.subject,
             coalesce(asked.time, {spelled("held.occurred_at")}) as time_text,
-            json_merge_patch(held.data, asked.patch)::varchar as data,
+            list_reduce(
+                list_prepend(held.data, coalesce(patched.piece_list, [])),
+                lambda before, piece: json_merge_patch(before, piece)::varchar
+            ) as data,
             cast(null as varchar) as broken
         from asked join newest_values as held using (source, event_id)
+        left join ({PATCHED}) as patched using (row)
         """
     )
     now = lake.settings.now()

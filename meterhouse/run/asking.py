@@ -15,16 +15,18 @@ from meterhouse.run.context import Run
 from meterhouse.run.measuring import Relations, measured_sql
 
 ALWAYS = "timestamptz '0001-01-01 00:00:00+00'"
-WANTED = f"""
-create or replace table ops.wanted_asks as
-with windows as (
+# The windows that are billed; what runs beside them has names of its own.
+BILLED = """
     select windows.*, rules.meter_no
     from billing.charge_windows as windows
     join ops.meter_rules as rules
         on rules.meter_id = windows.meter_id and rules.meter_version = windows.meter_version
     where windows.component = 'usage' and rules.aggregation <> 'sql'
         and (not rules.is_additive or not windows.is_whole_days)
-),
+"""
+WANTED = """
+create or replace table ops.{name}wanted_asks as
+with windows as ({windows}),
 parts as (
     select windows.* exclude (meter_no), rules.meter_no, rules.event_type, rules.recurring,
         greatest(rules.slot_from, windows.window_start_on) as part_from,
@@ -62,7 +64,7 @@ asks as (
     select window_id, meter_no, customer_id, event_type, zone, window_start, window_end,
         window_start_on, window_end_on + case when ends_after_midnight then 1 else 0 end
             as window_end_on, day_seconds,
-        case when recurring then {ALWAYS} else window_start end as read_from,
+        case when recurring then {always} else window_start end as read_from,
         epoch_us(period_end) - epoch_us(period_start) as period_us,
         cast(period_end_on - period_start_on as bigint) as period_days
     from timed
@@ -85,45 +87,57 @@ join facts.usage_events as older
     on older.batch_seq = newer.replaces_seq and older.row_no = newer.replaces_row
 """
 ASKS = """
-create or replace table ops.asks as
+create or replace table ops.{name}asks as
 with again as (
     select distinct wanted.window_id
-    from ops.wanted_asks as wanted
+    from ops.{name}wanted_asks as wanted
     join touched
         on touched.customer_id = wanted.customer_id and touched.event_type = wanted.event_type
         and case when wanted.clock = 'received' then touched.received_day else touched.event_day end
             between cast(wanted.read_from as date) and cast(wanted.window_end as date)
     union
-    select window_id from ops.wanted_asks anti join ops.measured_asks using (window_id, ask_hash)
+    select window_id from ops.{name}wanted_asks anti join ops.{name}measured_asks using (window_id, ask_hash)
     union
     -- A part fewer than before changes the sum as well.
-    select window_id from ops.measured_asks semi join ops.wanted_asks using (window_id)
-    anti join ops.wanted_asks using (window_id, ask_hash)
+    select window_id from ops.{name}measured_asks semi join ops.{name}wanted_asks using (window_id)
+    anti join ops.{name}wanted_asks using (window_id, ask_hash)
 )
 select row_number() over () as ask_no, wanted.*
-from ops.wanted_asks as wanted semi join again using (window_id)
+from ops.{name}wanted_asks as wanted semi join again using (window_id)
 """
 
 
 def plan_asks(run: Run, db: duckdb.DuckDBPyConnection, rules: Sequence[dict[str, Any]]) -> None:
     """Replace ops.wanted_asks, ops.asks and ops.measure, the statement that answers them."""
-    db.execute(WANTED)
-    row = db.execute("select max(batch_seq) from ops.measured_to").fetchone()
-    done = int(row[0]) if row and row[0] is not None else 0
-    db.execute(TOUCHED.format(seq=done))
-    db.execute(ASKS)
-    db.execute("drop table touched")
-    asked = {row[0] for row in db.execute("select distinct meter_no from ops.asks").fetchall()}
-    wanted = [rule for rule in rules if rule["meter_no"] in asked]
-    statement = measured_sql(wanted, Relations(days=_days(db)))
+    statement = plan_named(db, rules, BILLED)
     db.execute("create or replace table ops.measure (statement varchar)")
     db.execute("insert into ops.measure values (?)", [statement])
 
 
-def _days(db: duckdb.DuckDBPyConnection) -> tuple[str, str] | None:
+def plan_named(
+    db: duckdb.DuckDBPyConnection, rules: Sequence[dict[str, Any]], windows: str, name: str = ""
+) -> str:
+    """Replace ops.<name>wanted_asks and ops.<name>asks; returns the statement that answers them.
+
+    `windows` is a SELECT with the columns of billing.charge_windows and `meter_no`; what is measured
+    already is in ops.<name>measured_asks, as of the batch in ops.<name>measured_to.
+    """
+    db.execute(WANTED.format(name=name, windows=windows, always=ALWAYS))
+    row = db.execute(f"select max(batch_seq) from ops.{name}measured_to").fetchone()
+    done = int(row[0]) if row and row[0] is not None else 0
+    db.execute(TOUCHED.format(seq=done))
+    db.execute(ASKS.format(name=name))
+    db.execute("drop table touched")
+    table = f"ops.{name}asks"
+    asked = {row[0] for row in db.execute(f"select distinct meter_no from {table}").fetchall()}
+    wanted = [rule for rule in rules if rule["meter_no"] in asked]
+    return measured_sql(wanted, Relations(asks=table, days=_days(db, table)))
+
+
+def _days(db: duckdb.DuckDBPyConnection, table: str) -> tuple[str, str] | None:
     """The days of the events that are asked for, so that DuckLake passes over other files."""
     row = db.execute(
-        "select min(cast(read_from as date)), max(cast(window_end as date)) from ops.asks"
+        f"select min(cast(read_from as date)), max(cast(window_end as date)) from {table}"
     ).fetchone()
     if row is None or row[0] is None:
         return None

@@ -27,7 +27,7 @@ def make_windows(run: Run, db: duckdb.DuckDBPyConnection) -> int:
     run.warehouse.replace(db, "usage.zone_offsets", zone_offsets(zones, first, last))
     run.warehouse.replace(db, "usage.zone_days", days)
     windows = charge_windows(contracts, items, days, last)
-    with_meters = _with_meter_version(windows, meters)
+    with_meters = with_meter_version(windows, meters)
     count = run.warehouse.replace(db, "billing.charge_windows", with_meters)
     _make_coverage(db, last)
     return count
@@ -41,7 +41,7 @@ def _span(db: duckdb.DuckDBPyConnection, through: date) -> tuple[date, date]:
     return min(first, through) - margin, max(last, through) + margin
 
 
-def _with_meter_version(windows: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
+def with_meter_version(windows: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
     in_force = (
         windows.select("window_id", "meter_id", "window_start_on")
         .join(meters, on="meter_id")

@@ -27,12 +27,15 @@ CONTRACT = {
     "start_on": date(2024, 1, 1),
     "end_on": None,
     "anchor_day": None,
+    "day_seconds": 0,
+    "start_seconds": 0,
+    "end_seconds": 0,
 }
 CONTRACT_SCHEMA = {
     **dict.fromkeys(CONTRACT, pl.String),
     "start_on": pl.Date,
     "end_on": pl.Date,
-    "anchor_day": pl.Int64,
+    **dict.fromkeys(("anchor_day", "day_seconds", "start_seconds", "end_seconds"), pl.Int64),
 }
 ITEM = {
     "contract_id": "c",
@@ -89,6 +92,32 @@ def test_the_columns_are_the_agreed_ones_with_their_types():
     assert frame.schema["period_start_on"] == pl.Date
     assert frame.schema["version_seq"] == pl.Int64
     assert windows(items=()).schema == frame.schema
+
+
+def test_days_that_begin_at_another_hour_move_every_edge_by_the_clock_of_the_zone():
+    six = {"day_seconds": 6 * 3600, "start_seconds": 6 * 3600, "end_seconds": 6 * 3600}
+    frame = windows({**six, "start_on": date(2024, 3, 1)}, horizon=date(2024, 5, 1))
+    # Summer time begins on 31 March: 06:00 is 05:00 UTC before it and 04:00 after.
+    assert frame["window_start"].dt.to_string("%m-%d %H:%M").to_list() == [
+        *("03-01 05:00", "04-01 04:00"),
+    ]
+    assert frame["due_on"].to_list() == [date(2024, 3, 2), date(2024, 4, 2)]
+    assert frame["is_whole_days"].to_list() == [False, False]
+
+
+def test_a_contract_begins_and_ends_at_its_own_times():
+    times = {"start_seconds": 18 * 3600 + 17, "end_seconds": 11 * 3600}
+    frame = windows(
+        {**times, "start_on": date(2024, 1, 15), "end_on": date(2024, 2, 20), "zone": "UTC"},
+        days=zone_days(["UTC"], date(2023, 1, 1), date(2025, 1, 1)),
+    )
+    shown = frame.select(pl.col("window_start", "window_end").dt.to_string("%m-%d %H:%M:%S"))
+    assert shown.rows() == [
+        ("01-15 18:00:17", "02-15 00:00:00"),
+        ("02-15 00:00:00", "02-20 11:00:00"),
+    ]
+    # Fees are paid on the first midnight by which their window has begun.
+    assert frame["due_on"].to_list() == [date(2024, 1, 16), date(2024, 2, 15)]
 
 
 def test_a_month_end_start_comes_back_to_the_month_end():

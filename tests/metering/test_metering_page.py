@@ -109,7 +109,7 @@ def ask(db, rule):
         f"'UTC' as zone, {start} as window_start, {end} as window_end, "
         f"date '{MONTH[0]}' as window_start_on, date '{MONTH[1]}' as window_end_on, "
         f"{since} as read_from, epoch_us({end}) - epoch_us({start}) as period_us, "
-        f"30::bigint as period_days"
+        f"30::bigint as period_days, 0::bigint as day_seconds"
     )
 
 

@@ -7,7 +7,9 @@ from click.testing import CliRunner
 
 from meterhouse.cli.main import cli
 from meterhouse.errors import BookFault
+from meterhouse.run.amending import amend
 from meterhouse.run.applying import apply_book, planned
+from meterhouse.run.correction_file import asked_of
 from tests.truth.events import request
 
 pytestmark = pytest.mark.slow
@@ -141,7 +143,7 @@ def test_combinations_of_dimensions_are_what_is_limited(used):
 def test_a_dimension_that_every_event_has_a_value_of_its_own_for_is_refused(used):
     used.load(requests(1000, trace=lambda n: f"t{n % 950}"))
     written(used, meter(dimensions=["trace"]))
-    with pytest.raises(BookFault, match="950 different values in 1000 events .* nearly every"):
+    with pytest.raises(BookFault, match="950 different values in 1000 events"):
         planned(used.lake)
 
 
@@ -204,6 +206,20 @@ def test_a_nested_value_is_read_by_its_path_and_an_unlisted_one_is_quarantined(u
     assert used.rows(
         "select event_id, p_deep, p_label, p_plan from facts.usage_events order by event_id"
     ) == [("flat", None, None, None), ("good", 7, "x", "paid")]
+    amend(used.lake, asked_of("api", ("good", "flat"), None, {"deep": "8", "label": None}), "r")
+    assert used.rows(
+        "select event_id, p_deep, p_label, p_plan, data from facts.usage_events "
+        "where replaces_seq is not null order by event_id"
+    ) == [
+        (
+            "flat",
+            8,
+            None,
+            None,
+            '{"tokens":"1","deep":"9","label":"y","usage":{"tokens":{"input":"8"}}}',
+        ),
+        ("good", 8, None, "paid", '{"tokens":"1","plan":"paid","usage":{"tokens":{"input":"8"}}}'),
+    ]
     assert used.rows("select reason, detail from facts.rejected_events") == [
         ("unknown_value", "Property plan is gold, which is none of its values")
     ]

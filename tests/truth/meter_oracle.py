@@ -67,13 +67,21 @@ class Reading(NamedTuple):
     is_removal: bool
 
 
-def window(zone, start_on, end_on, period=None, opens=time()):
-    """The window of local days; its period is the window itself where none is given."""
+def window(zone, start_on, end_on, period=None, opens=time(), edges=(None, None)):
+    """The window of local days; its period is the window itself where none is given.
+
+    Days begin at `opens`; `edges` are the times at which the first begins and the last day, which
+    else is not in the window, ends.
+    """
     first, last = period or (start_on, end_on)
-    start, end, opening, closing = (
-        day_start(zone, day, opens) for day in (start_on, end_on, first, last)
+    opening, closing = (day_start(zone, day, opens) for day in (first, last))
+    start, end = (
+        day_start(zone, day, opens if at is None else at)
+        for day, at in zip((start_on, end_on), edges, strict=True)
     )
-    return Window(zone, start, end, start_on, end_on, opening, closing, first, last, opens)
+    # A day of which the window has a part is a day of the window.
+    until = local_day(zone, end - MICROSECOND, opens) + DAY if edges[1] else end_on
+    return Window(zone, start, end, start_on, until, opening, closing, first, last, opens)
 
 
 # Which events count

@@ -17,7 +17,7 @@ from meterhouse.run.ingest import ingest
 from meterhouse.run.steps import cut, fold
 from meterhouse.settings import Settings
 from meterhouse.warehouse import Warehouse
-from tests.truth.meter_oracle import live, measure_parts, quantity, window
+from tests.truth.meter_oracle import live, measure_parts, quantity
 from tests.truth.metered_world import charged, line
 
 SETTINGS = {
@@ -127,11 +127,10 @@ def expected(world, arrived, through):
     events = live(arrived, ("restated",))
     made = {}
     for contract in world.contracts:
-        for period, days in charged(contract, through):
-            of_window = window(contract["zone"], *days, period)
+        for start, end, of_window in charged(contract, through):
             for item in contract["items"]:
                 slots = world.meters[item["meter"]]
-                key = contract["id"], item["id"], *days
+                key = contract["id"], item["id"], start, end
                 for dimensions, value in _measured(events, slots, of_window, contract["customer"]):
                     made[Key(*key, dimensions)] = value
     return made

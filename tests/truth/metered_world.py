@@ -4,13 +4,13 @@ Few instants, most of them where a window or an offset turns; few values, many o
 """
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from random import Random
 from typing import NamedTuple
 
 from tests.truth.local_days import DAY, MICROSECOND, day_start
-from tests.truth.meter_oracle import Event
+from tests.truth.meter_oracle import Event, window
 from tests.truth.meters_at_random import KINDS, meter, meter_id, meters
 from tests.truth.oracle import windows
 
@@ -130,11 +130,18 @@ def _contracts(rng, first, zones, names):
 
 
 def _contract(rng, id, customer, zone, names, start, end, **item):
+    """A contract; its days may begin at any hour, and it in the middle of a day."""
     made = {
         "kind": "contract", "id": id, "customer": customer, "entity": "e", "currency": "USD",
         "zone": zone, "start": start, "end": end or start + 400 * DAY, "payment_terms": "net30",
         "anchor_day": rng.choice([1, 15, 30, 31, start.day]),
     }  # fmt: skip
+    if rng.random() < 0.4:
+        made["day_starts_at"] = rng.choice(["06:00", "02:15"])
+    if rng.random() < 0.3:
+        made["start_time"] = rng.choice(["06:00", "18:10:17"])
+    if rng.random() < 0.3:
+        made["end_time"] = rng.choice(["11:22:30", "23:59:59"])
     price = {"model": "per_unit", "unit_amount": "1"}
     made["items"] = [
         {"id": f"i-{name}", "description": name, "meter": name, "price": price, **item}
@@ -144,12 +151,22 @@ def _contract(rng, id, customer, zone, names, start, end, **item):
 
 
 def charged(contract, through):
-    """(period, window) as pairs of local days, of what a contract charges before a day."""
-    return [
-        ((opening, closing), (start, end))
-        for opening, closing, start, end in windows(contract)
-        if start < through
-    ]
+    """First and last local day and window of all that a contract charges before a day."""
+    opens = time.fromisoformat(contract.get("day_starts_at", "00:00"))
+    made = []
+    for opening, closing, start, end in windows(contract):
+        if start < through:
+            edges = (
+                _time(contract, "start_time") if start == contract["start"] else None,
+                _time(contract, "end_time") if end == contract["end"] else None,
+            )
+            found = window(contract["zone"], start, end, (opening, closing), opens, edges)
+            made.append((start, end, found))
+    return made
+
+
+def _time(contract, key):
+    return time.fromisoformat(contract[key]) if key in contract else None
 
 
 def _instants(rng, contracts, first, through):
@@ -157,9 +174,11 @@ def _instants(rng, contracts, first, through):
     found = []
     for contract in contracts:
         zone = contract["zone"]
-        days = [day for _, window in charged(contract, through) for day in window]
-        days += [day for n in range(DAYS) if _turns(zone, day := first + n * DAY)]
-        found += [day_start(zone, day) for day in days if day < through + DAY]
+        days = [day for n in range(DAYS) if _turns(zone, day := first + n * DAY)]
+        found += [day_start(zone, day) for day in days]
+        for start, end, one in charged(contract, through):
+            found += [one.start, one.end] if end <= through else [one.start]
+            found += [day_start(zone, start)]
     edges = rng.sample(sorted(set(found)), min(len(set(found)), 7))
     opening = datetime(first.year, first.month, first.day, tzinfo=UTC) - 20 * DAY
     others = [opening + rng.randint(0, 80 * 24 * 60) * MINUTE for _ in range(3)]

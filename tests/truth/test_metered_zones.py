@@ -108,3 +108,32 @@ def test_a_midnight_that_the_clock_left_out_is_no_gap(tmp_path, zone, day, begin
     for (id, _), count in found.items():
         by_contract[id] += count
     assert by_contract == {"before": 9, "after": 9}
+
+
+def test_a_customer_who_moves_to_another_zone_at_one_instant_loses_and_doubles_nothing(tmp_path):
+    start, end, shared = date(2025, 10, 1), date(2025, 12, 1), {"shared": True}
+    # Midnight of the 20th in Kathmandu is 15:45 of the 19th in St. John's.
+    moved = date(2025, 10, 20), date(2025, 10, 19)
+    before = contract("before", "Asia/Kathmandu", start, moved[0], item=shared)
+    after = contract(
+        "after", "America/St_Johns", moved[1], end, start_time="15:45", anchor_day=1, item=shared
+    )
+    meets = datetime.fromisoformat("2025-10-19T18:15Z")
+    instants = [meets + n * HOUR for n in range(-40, 40)]
+    assert counted(tmp_path, end, [*instants, *edges(meets.isoformat())], before, after) == {
+        ("before", start): 41,
+        ("after", moved[1]): 41,
+    }
+
+
+def test_days_may_begin_at_six_and_a_contract_in_the_middle_of_one(tmp_path):
+    start, end = date(2025, 10, 1), date(2025, 12, 3)
+    times = {"day_starts_at": "06:00", "start_time": "18:10:17", "end_time": "11:22:30"}
+    berlin = contract("berlin", "Europe/Berlin", start, end, **times)
+    instants = edges("2025-10-01T16:10:17Z", "2025-11-01T05:00Z", "2025-12-01T05:00Z")
+    instants += edges("2025-12-03T10:22:30Z")
+    assert counted(tmp_path, end, instants, berlin) == {
+        ("berlin", date(2025, 10, 1)): 2,
+        ("berlin", date(2025, 11, 1)): 2,
+        ("berlin", date(2025, 12, 1)): 2,
+    }
