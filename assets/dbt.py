@@ -93,7 +93,7 @@ def _parsed(settings: Settings) -> dict[str, Any]:
 
 def _give_place(node: dict[str, Any]) -> None:
     """A claim over several models is shown on the first: Dagster wants one asset per check."""
-    models = [name for name in node["depends_on"]["nodes"] if name.startswith("model.")]
+    models = [name for name in node["depends_on"].get("nodes", ()) if name.startswith("model.")]
     if node["resource_type"] == "test" and not node.get("attached_node") and models:
         node["config"].setdefault("meta", {})["dagster"] = {
             "ref": {"name": sorted(models)[0].rsplit(".", 1)[-1]}

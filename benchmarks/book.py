@@ -1,5 +1,7 @@
 """The book of the benchmark, recorded as `apply` would, without writing and reading its YAML."""
 
+from collections.abc import Sequence
+
 from meterhouse.lake import Commit, Lake
 from meterhouse.run.applying import apply_book
 
@@ -21,9 +23,17 @@ id: type_{n}
 properties: {{quantity: {{type: decimal, decimals: 6}}, region: {{type: string}},
   model: {{type: string}}}}
 ---
-{{kind: meter, id: meter_{n}, event_type: type_{n}, aggregation: sum, property: quantity,
- unit: unit}}
+{{kind: meter, id: meter_{n}, event_type: type_{n}, unit: unit, {measures}}}
 """
+SUM = "aggregation: sum, property: quantity"
+# Five ways of measuring: three that days add up to, two that need the events of the window.
+MIXED = (
+    SUM,
+    "aggregation: count, filter: \"region in ('region-1', 'region-2', 'region-3')\"",
+    "aggregation: weighted_sum, property: quantity",
+    "aggregation: max, property: quantity",
+    "aggregation: unique_count, property: model",
+)
 CUSTOMER = """
 ---
 kind: customer
@@ -63,11 +73,15 @@ order by kind, i
 """
 
 
-def write_book(lake: Lake, customers: int, items: int, types: int) -> None:
+def write_book(
+    lake: Lake, customers: int, items: int, types: int, meters: Sequence[str] = (SUM,)
+) -> None:
     """A seller, `types` meters, and customers with one contract of `items` usage items each."""
     folder = lake.settings.book
     folder.mkdir(parents=True, exist_ok=True)
-    text = SELLER + "".join(TYPE.format(n=n) for n in range(types))
+    text = SELLER + "".join(
+        TYPE.format(n=n, measures=meters[n % len(meters)]) for n in range(types)
+    )
     text += CUSTOMER.replace("ZONE_0", ZONES[0])
     for n in range(items):
         text += (GRADUATED if n % 2 else PER_UNIT).format(n=n, meter=f"meter_{n % types}")

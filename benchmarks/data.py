@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-CUSTOMERS = 10_000
+CUSTOMERS = 20_000
 TYPES = 5
 MONTH_MS = 31 * 86_400_000
 EVENT = f"""
@@ -22,7 +22,7 @@ select
         as time,
     ((hash(n + 5) % 100000000) / 1000)::decimal(18, 6) as quantity,
     'region-' || hash(n + 6) % 8 as region,
-    'model-' || hash(n + 8) % 4 as model
+    'model-' || hash(n + 8) % 500 as model
 from numbers
 """
 # One in a hundred is an event of shortly before, once more.

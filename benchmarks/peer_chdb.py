@@ -20,6 +20,7 @@ def main() -> None:
         return
     session = Session()
     session.query("set session_timezone = 'UTC'")
+    say(import_seconds=round(time.perf_counter() - started, 3))
     names = ",".join(Path(file).name for file in files)  # all of one folder
     pattern = Path(files[0]).parent / (f"{{{names}}}" if len(files) > 1 else names)
     figures, _ = measured(

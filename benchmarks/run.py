@@ -18,7 +18,7 @@ from typing import Any
 
 import duckdb
 
-from benchmarks.book import write_book
+from benchmarks.book import MIXED, write_book
 from benchmarks.data import CUSTOMERS, TYPES, limit, write_usage
 from meterhouse.lake import Lake
 from meterhouse.run import steps
@@ -29,6 +29,13 @@ from meterhouse.settings import Settings
 THROUGH, NEXT_DAY = date(2026, 11, 1), date(2026, 11, 2)
 FILE_EVENTS = 1_000_000
 INVOICES, ITEMS = 100_000, 10
+# With more events than these, both sizes are measured: what is new must not cost what is stored.
+SMALLER = 10_000_000
+RAW_MONTH = """
+select * from facts.usage_events
+where customer_id = ? and event_day >= date '2026-10-01' and event_day < date '2026-11-01'
+order by event_type, occurred_at
+"""
 SETTINGS = "sources: {bench: {format: parquet}}\n"
 # A month of one event for each item of each contract: what is rated, not what is metered.
 ONE_EACH = """
@@ -49,19 +56,24 @@ def main() -> None:
     parser.add_argument("--invoices", type=_number, default=INVOICES)
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
+    content: dict[str, Any] = {"invoices": options.invoices}
     with tempfile.TemporaryDirectory() as folder:
-        rows = measure(Path(folder) / "usage", options.events)
-        rows += measure_invoices(Path(folder) / "invoices", options.invoices)
-    table(rows, options.events)
+        for events in sorted({min(options.events, SMALLER), options.events}):
+            rows = measure(Path(folder) / "usage", events)
+            table(rows, events)
+            content[f"events_{events}"] = rows
+        if options.invoices:
+            rows = [rows[0], *measure_invoices(Path(folder) / "invoices", options.invoices)]
+            table(rows, options.invoices * ITEMS)
+            content["invoices_rows"] = rows
     if options.output:
-        content = {"events": options.events, "invoices": options.invoices, "rows": rows}
         options.output.write_text(json.dumps(content, indent=1) + "\n")
 
 
 def measure(home: Path, events: int) -> list[dict[str, Any]]:
     """One row per step of the way from source files to posted entries."""
     lake = _home(home)
-    write_book(lake, CUSTOMERS, TYPES, TYPES)
+    write_book(lake, CUSTOMERS, TYPES, TYPES, MIXED)
     # Warm: imports (Great Expectations alone takes 6 s) and the parsed dbt project.
     importlib.import_module("great_expectations")
     bill(lake, date(2026, 10, 1))
@@ -73,17 +85,56 @@ def measure(home: Path, events: int) -> list[dict[str, Any]]:
     for file in files:
         file.rename(landing / file.name)
     rows.append(timed("ingest: source to lake", events, lambda: ingest(lake)))
-    rows.append(_rebuild(lake, events))
+    rows += _rebuild(lake, events)
     rows.append(timed("run: lake to posted entries", events, lambda: bill(lake, THROUGH)))
     rows.append(_sum("cold: source to posted entries", events, [rows[1], rows[-1]]))
     rows.append(timed("run: nothing new", events, lambda: bill(lake, THROUGH)))
     full = timed("run: nothing new, --full", events, lambda: bill(lake, THROUGH, full=True))
     rows.append(full)
-    # The next day's usage, two in a hundred late into the month that was billed.
+    rows += _late_event(lake, landing, events)
+    rows += _next_day(lake, landing, events)
+    rows += _raw_month(lake)
+    shutil.rmtree(home)
+    return rows
+
+
+def _late_event(lake: Lake, landing: Path, events: int) -> list[dict[str, Any]]:
+    """One event of a day long past, from its file to the determinants of its window."""
+    write_usage(landing / "usage-late.parquet", events * 2, events * 2 + 1, events * 4)
+    loaded = timed("late event: to the lake", 1, lambda: ingest(lake))
+    return [loaded, timed("late event: to its determinant", 1, lambda: _measure_new(lake))]
+
+
+def _next_day(lake: Lake, landing: Path, events: int) -> list[dict[str, Any]]:
+    """The next day's usage, two in a hundred late into the month that was billed."""
     more = max(events // 100, 1)
     write_usage(landing / "usage-next-day.parquet", events, events + more, events)
-    rows.append(timed("run: +1 % events, next day", more, lambda: bill(lake, NEXT_DAY)))
-    shutil.rmtree(home)
+    rows = [timed("+1 % events: to the lake", more, lambda: ingest(lake))]
+    rows.append(timed("+1 % events: to determinants", more, lambda: _measure_new(lake)))
+    rows.append(_sum("+1 % events: lake and determinants", more, rows))
+    rows.append(timed("+1 % events: run to posted entries", more, lambda: bill(lake, NEXT_DAY)))
+    return rows
+
+
+def _measure_new(lake: Lake) -> None:
+    """The steps of a run up to determinants, on the warehouse as the last run left it."""
+    with lake.run_lock.held(), begin(lake, NEXT_DAY, None, dry_run=False) as (run, _):
+        with run.warehouse.connect(run.pin, run.known_at) as db:
+            _, fold_from = steps.cut(run, db)
+        steps.fold(run, fold_from)
+
+
+def _raw_month(lake: Lake) -> list[dict[str, Any]]:
+    """A month of raw events of the largest customer, one in the middle and a small one."""
+    rows = []
+    with lake.reading() as db:
+        for name, place in (("largest", 0), ("middle", 200), ("small", 10_000)):
+            asked = [f"customer_{place}"]
+            db.execute(RAW_MONTH, asked).fetchone()
+            found: list[int] = []
+            step = f"raw events of a month: {name} customer"
+            row = timed(step, 1, lambda: found.append(len(db.execute(RAW_MONTH, asked).pl())))
+            rows.append({**row, "rows_per_second": round(found[0] / max(row["seconds"], 0.001))})
     return rows
 
 
@@ -145,12 +196,17 @@ def _source_files(folder: Path, events: int) -> list[Path]:
     return files
 
 
-def _rebuild(lake: Lake, events: int) -> dict[str, Any]:
-    """Usage and determinants of all events from nothing, on a scratch warehouse."""
+def _rebuild(lake: Lake, events: int) -> list[dict[str, Any]]:
+    """Usage and determinants of all events from nothing, on a scratch warehouse; and of them the
+    daily sums of the additive meters alone."""
     with lake.run_lock.held(), begin(lake, THROUGH, None, dry_run=True) as (run, _):
         with run.warehouse.connect(run.pin, run.known_at) as db:
             _, fold_from = steps.cut(run, db)
-        return timed("rebuild: lake to determinants", events, lambda: steps.fold(run, fold_from))
+        whole = timed("rebuild: to determinants", events, lambda: steps.fold(run, fold_from))
+        with run.warehouse.connect(run.pin, run.known_at) as db:
+            days = "create temp table days as from staging.stg_facts__metered_days"
+            daily = timed("rebuild: additive days alone", events, lambda: db.execute(days))
+        return [daily, whole]
 
 
 def _sum(name: str, events: int, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -4,7 +4,10 @@
    asked again, unless the meter says `reopen`. In a unit test the name is that of the model under
    test, which `this` is not. #}
 {% macro asked() %}
-    {% set name = (model.tested_node_unique_id or '').split('.')[-1] or model.name %}
+    {% set name = '' %}
+    {% if model is defined %}
+        {% set name = (model.tested_node_unique_id or '').split('.')[-1] or model.name %}
+    {% endif %}
     (select * from {{ source('ops', 'sql_asks') }} where model = '{{ name }}' and not is_frozen)
 {% endmacro %}
 
@@ -48,4 +51,4 @@
 {% endmacro %}
 
 {# A file of the folder that holds the home's models, for read_csv and read_parquet. #}
-{% macro models_file(name) %}{{ env_var('METERHOUSE_MODELS', 'no_models') }}/{{ name }}{% endmacro %}
+{% macro models_file(name) %}{{ env_var('METERHOUSE_MODELS', 'no_models') }}{{ name }}{% endmacro %}

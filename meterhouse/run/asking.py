@@ -96,7 +96,8 @@ with again as (
         and case when wanted.clock = 'received' then touched.received_day else touched.event_day end
             between cast(wanted.read_from as date) and cast(wanted.window_end as date)
     union
-    select window_id from ops.{name}wanted_asks anti join ops.{name}measured_asks using (window_id, ask_hash)
+    select window_id from ops.{name}wanted_asks
+    anti join ops.{name}measured_asks using (window_id, ask_hash)
     union
     -- A part fewer than before changes the sum as well.
     select window_id from ops.{name}measured_asks semi join ops.{name}wanted_asks using (window_id)
@@ -119,8 +120,8 @@ def plan_named(
 ) -> str:
     """Replace ops.<name>wanted_asks and ops.<name>asks; returns the statement that answers them.
 
-    `windows` is a SELECT with the columns of billing.charge_windows and `meter_no`; what is measured
-    already is in ops.<name>measured_asks, as of the batch in ops.<name>measured_to.
+    `windows` is a SELECT with the columns of billing.charge_windows and `meter_no`; what is
+    measured already is in ops.<name>measured_asks, as of the batch in ops.<name>measured_to.
     """
     db.execute(WANTED.format(name=name, windows=windows, always=ALWAYS))
     row = db.execute(f"select max(batch_seq) from ops.{name}measured_to").fetchone()

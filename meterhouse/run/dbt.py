@@ -30,8 +30,6 @@ NEUTRAL = {
     "METERHOUSE_MEMORY_LIMIT": "1GB",
     "METERHOUSE_TEMPORARY": ".tmp",
 }
-# What models_file names in a home without models of its own.
-NO_MODELS = "no_models"
 
 
 class DbtFailed(MeterhouseError):
@@ -94,7 +92,7 @@ def _on_warehouse(
                 "METERHOUSE_FOLD_FROM": str(fold_from),
                 "METERHOUSE_MEMORY_LIMIT": settings.file.memory_limit,
                 "METERHOUSE_TEMPORARY": str(settings.temporary),
-                "METERHOUSE_MODELS": str(settings.models or NO_MODELS),
+                "METERHOUSE_MODELS": _folder(settings.models),
             }
         )
         result = _invoke(_project(settings), settings.temporary / "dbt", arguments, manifest, tell)
@@ -115,7 +113,7 @@ def compiled(settings: Settings, names: Sequence[str]) -> "Manifest":
     """The manifest with the SQL of the named models in it; no database is opened or asked."""
     with _lock:
         manifest = _manifest_of(settings)
-        set_for_dbt({**NEUTRAL, "METERHOUSE_MODELS": str(settings.models or NO_MODELS)})
+        set_for_dbt({**NEUTRAL, "METERHOUSE_MODELS": _folder(settings.models)})
         arguments = ["compile", "--no-introspect", "--no-populate-cache", "--select", *names]
         result = _invoke(_project(settings), settings.temporary / "dbt", arguments, manifest, None)
     if not result.success:
@@ -125,6 +123,11 @@ def compiled(settings: Settings, names: Sequence[str]) -> "Manifest":
 
 def _manifest_of(settings: Settings) -> "Manifest":
     return _parse(_project(settings), settings.models, settings.temporary / "dbt")
+
+
+def _folder(own: Path | None) -> str:
+    """What models_file puts before a name; a macro of ours has no slash, which divides."""
+    return f"{own or 'no_models'}/"
 
 
 def _project(settings: Settings) -> Path:
@@ -149,7 +152,7 @@ def _parse(project: Path, own: Path | None, target: Path) -> "Manifest":
     known = _manifests.get((project, own))
     if known is not None and known[0] == held:
         return known[1]
-    set_for_dbt({**NEUTRAL, "METERHOUSE_MODELS": str(own or NO_MODELS)})
+    set_for_dbt({**NEUTRAL, "METERHOUSE_MODELS": _folder(own)})
     result = _invoke(project, target, ["parse"], None, None)
     if not result.success:
         raise DbtFailed([str(result.exception)])

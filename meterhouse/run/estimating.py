@@ -1,7 +1,9 @@
 """What meters measure between any two instants, from events as they are known, without a run."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -26,8 +28,17 @@ ASKS: dict[str, pl.DataType | type[pl.DataType]] = {
     "day_seconds": pl.Int64,
 }
 DAY = timedelta(days=1)
-# Versions that were replaced or taken away, straight from the facts.
-NEWER = "(select replaces_seq, replaces_row from facts.usage_events where replaces_seq is not null)"
+# Versions that were replaced or taken away, straight from the facts: `> 0` and not `is not null`,
+# because only that lets DuckLake pass over the files in which nothing was replaced.
+NEWER = "(select replaces_seq, replaces_row from facts.usage_events where replaces_seq > 0)"
+DAYS = """
+select min(day), max(day)
+from (
+    select regexp_extract(path, 'event_day=([0-9-]{10})', 1)::date as day from facts.files
+    where table_name = 'usage_events'
+)
+"""
+FEW = 20  # customers that are named in the statement
 PREPARED = """
 create or replace temp table estimate_asks as
 select asks.* exclude (meter_id, meter_version), rules.meter_no, rules.event_type,
@@ -38,34 +49,47 @@ from asks_in as asks join estimate_rules as rules using (meter_id, meter_version
 
 
 def measure(
-    db: duckdb.DuckDBPyConnection, asks: pl.DataFrame, after_batch: int = 0
+    db: duckdb.DuckDBPyConnection,
+    asks: pl.DataFrame,
+    after_batch: int = 0,
+    rules: Sequence[dict[str, Any]] | None = None,
 ) -> pl.DataFrame:
     """One row per ask and dimensions: ask_no, dimensions, event_count, quantity, is_measured.
 
     `asks` has the columns of ASKS; the connection has the views `facts.*` and the flattened book.
-    With `after_batch` only events count that came later than that batch.
+    With `after_batch` only events count that came later than that batch. `rules` are those of the
+    meter versions (default: of the book); `part_of` in asks is as in measuring.answered_sql.
     """
     make_exact(db, temporary=True)
     wanted = set(asks.select("meter_id", "meter_version").unique().rows())
-    rules = [one for one in read_rules(db) if (one["meter_id"], one["meter_version"]) in wanted]
-    _hold(db, "estimate_rules", pl.DataFrame(rules, schema=SCHEMA))
-    is_carried = any(rule["recurring"] for rule in rules)
+    known = read_rules(db) if rules is None else rules
+    used = [one for one in known if (one["meter_id"], one["meter_version"]) in wanted]
+    _hold(db, "estimate_rules", pl.DataFrame(used, schema=SCHEMA))
+    is_carried = any(rule["recurring"] for rule in used)
     _hold(db, "estimate_offsets", _offsets(asks, _first_day(db) if is_carried else date.max))
-    db.register("asks_in", asks.select(*ASKS).to_arrow())
+    has_parts = "part_of" in asks.columns
+    db.register("asks_in", asks.select(*ASKS, *(["part_of"] if has_parts else [])).to_arrow())
     db.execute(PREPARED)
     db.unregister("asks_in")
+    relations = _relations(asks, after_batch, is_carried=is_carried)
+    sql = answered_sql(used, relations, "estimate_rules", has_parts=has_parts)
+    return db.sql(f"select * from ({sql}) order by ask_no, dimensions").pl()
+
+
+def _relations(asks: pl.DataFrame, after_batch: int, *, is_carried: bool) -> Relations:
+    """What is read, no further than the days and customers that are asked for."""
     events = "facts.usage_events"
     if after_batch:
         events = f"(select * from facts.usage_events where batch_seq > {int(after_batch)})"
-    relations = Relations(
+    customers = asks["customer_id"].unique().sort().to_list()
+    return Relations(
         asks="estimate_asks",
         events=events,
         restated=NEWER,
         offsets="estimate_offsets",
-        days=None if is_carried or asks.is_empty() else _days(asks),
+        days=None if asks.is_empty() else _days(asks, is_carried=is_carried),
+        customers=customers if len(customers) <= FEW else (),
     )
-    sql = answered_sql(rules, relations, "estimate_rules")
-    return db.sql(f"select * from ({sql}) order by ask_no, dimensions").pl()
 
 
 def _hold(db: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
@@ -81,14 +105,23 @@ def _span(asks: pl.DataFrame) -> tuple[date, date]:
     return first.date(), last.date()
 
 
-def _days(asks: pl.DataFrame) -> tuple[str, str]:
+def _days(asks: pl.DataFrame, *, is_carried: bool) -> tuple[str, str]:
     first, last = _span(asks)
-    return first.isoformat(), last.isoformat()
+    return ("0001-01-01" if is_carried else first.isoformat()), last.isoformat()
+
+
+def usage_days(db: duckdb.DuckDBPyConnection) -> tuple[date, date] | None:
+    """The first and last UTC day of recorded usage; None where there is none.
+
+    From the list of files: the events themselves would all be read for it.
+    """
+    row = db.execute(DAYS).fetchone()
+    return None if row is None or row[0] is None else (row[0], row[1])
 
 
 def _first_day(db: duckdb.DuckDBPyConnection) -> date:
-    row = db.execute("select min(event_day) from facts.usage_events").fetchone()
-    return row[0] if row and row[0] is not None else date.max
+    days = usage_days(db)
+    return date.max if days is None else days[0]
 
 
 def _offsets(asks: pl.DataFrame, first_event: date) -> pl.DataFrame:

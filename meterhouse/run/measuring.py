@@ -13,6 +13,8 @@ hugeint. The measure is numerator / denominator.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from meterhouse.duck import literal
+
 Rule = Mapping[str, Any]
 EMPTY = (
     "select cast(null as bigint) as ask_no, cast(null as varchar) as dimensions, "
@@ -56,9 +58,12 @@ class Relations:
         restated: str = "ops.restated",
         offsets: str = "usage.zone_offsets",
         days: tuple[str, str] | None = None,
+        customers: Sequence[str] = (),
     ) -> None:
         self.asks, self.events, self.restated, self.offsets = asks, events, restated, offsets
         self.days = days
+        # Of few customers, so that files and row groups of all others are passed over.
+        self.customers = customers
 
 
 def measured_sql(rules: Sequence[Rule], relations: Relations) -> str:
@@ -190,6 +195,8 @@ def _read(rules: Sequence[Rule], relations: Relations, *, is_local: bool = False
     types = sorted({str(rule["event_type"]) for rule in rules})
     kept = ", ".join("'" + one.replace("'", "''") + "'" for one in types)
     days = "" if relations.days is None or "received_at" in at else _days(relations.days)
+    if relations.customers:
+        days += f" and events.customer_id in ({', '.join(map(literal, relations.customers))})"
     local = ""
     columns = f"asks.{ASK.replace(', ', ', asks.')}"
     if is_local:
@@ -265,11 +272,27 @@ def _case(rules: Sequence[Rule], name: str) -> str:
     return f"case asks.meter_no {' '.join(parts)} end"
 
 
-def answered_sql(rules: Sequence[Rule], relations: Relations, rule_table: str) -> str:
+def answered_sql(
+    rules: Sequence[Rule], relations: Relations, rule_table: str, *, has_parts: bool = False
+) -> str:
     """One row per ask and dimensions, at least one for each ask: ask_no, dimensions, event_count,
     quantity decimal(38, 12) after conversion and rounding, and is_measured. An ask in which
     nothing was measured has what the meter says of an empty window. Needs the macros of exact.py.
+
+    With `has_parts` an ask names in `part_of` the ask that answers for it: what the parts measured
+    is added up, and converted and rounded once, as the meter version of that ask says.
     """
+    measured, heads = measured_sql(rules, relations), ""
+    if has_parts:
+        heads = "where asks.part_of = asks.ask_no"
+        measured = f"""
+            select parts.part_of as ask_no, found.dimensions,
+                cast(sum(found.event_count) as bigint) as event_count,
+                cast(sum(found.numerator) as decimal(38, 12)) as numerator,
+                max(found.denominator) as denominator
+            from ({measured}) as found join {relations.asks} as parts using (ask_no)
+            group by parts.part_of, found.dimensions
+            """
     return f"""
         select asks.ask_no, coalesce(measured.dimensions, '{{}}') as dimensions,
             coalesce(measured.event_count, 0) as event_count,
@@ -282,6 +305,6 @@ def answered_sql(rules: Sequence[Rule], relations: Relations, rule_table: str) -
             measured.numerator is not null as is_measured
         from {relations.asks} as asks
         join {rule_table} as rules using (meter_no)
-        left join ({measured_sql(rules, relations)}) as measured
-            on measured.ask_no = asks.ask_no
+        left join ({measured}) as measured on measured.ask_no = asks.ask_no
+        {heads}
         """

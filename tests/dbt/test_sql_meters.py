@@ -49,7 +49,9 @@ def _rows(lake, select):
 
 
 def _amounts(lake):
-    found = _rows(lake, "select item_id, amount from facts.billed_lines order by number, item_id")
+    found = _rows(
+        lake, "select item_id, amount from facts.billed_lines order by batch_seq, item_id"
+    )
     return [(item, amount.normalize()) for item, amount in found]
 
 
@@ -265,7 +267,9 @@ def test_a_model_called_like_ours_or_like_another_is_refused(tmp_path):
 
 def test_a_run_refuses_what_became_wrong_after_the_plan(home):
     model = home.settings.models / "gb_months.sql"
-    model.write_text(model.read_text().replace("days.day + 1", "days.day + 1 + 0 * random()"))
+    model.write_text(
+        model.read_text().replace("each_day.day + 1", "each_day.day + 1 + 0 * random()")
+    )
     with pytest.raises(ModelsRefused) as refused:
         bill(home, date(2025, 11, 1))
     assert "Model gb_months (models/gb_months.sql), line" in str(refused.value)

@@ -27,7 +27,7 @@ STEPS = st.lists(
         st.tuples(st.just("replace"), st.sampled_from(DAYS), EVENTS),
     ),
     min_size=3,
-    max_size=7,
+    max_size=6,
 )
 
 
@@ -71,7 +71,7 @@ def replaced(home, book, day, events, number):
 
 @given(steps=STEPS)
 @settings(
-    max_examples=4,
+    max_examples=3,
     derandomize=True,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],

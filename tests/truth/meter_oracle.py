@@ -135,31 +135,49 @@ def _reading(meter, event):
 
 def measure(events, meter, window, customer):
     """The determinants of one window by the canonical JSON of their dimensions."""
-    measured = {}
+    return _determinants(meter, _values(events, meter, window, customer))
+
+
+def measure_slots(events, slots, window, customer):
+    """The same under a definition that may change: `slots` are (first day, meter) in order.
+
+    What holds at the window's start holds for all of it, unless it and later ones say `split`:
+    then each part is measured by its own, and what they add up to is the quantity of the first.
+    """
+    first = [meter for since, meter in slots if since <= window.start_on][-1]
+    added = {}
+    for day, until, meter in parts(slots, window):
+        of_part = _part(window, day, until)
+        for key, value in _values(events, meter, of_part, customer).items():
+            known = [one for one in (added.get(key), value) if one is not None]
+            added[key] = sum(known, Fraction(0)) if known else None
+    return _determinants(first, added)
+
+
+def parts(slots, window):
+    """(first day, day after the last, meter) of each part of a window."""
+    first = [meter for since, meter in slots if since <= window.start_on][-1]
+    inside = [slot for slot in slots if window.start_on < slot[0] < window.end_on]
+    begun = [(window.start_on, first)]
+    begun += [slot for slot in inside if first.get("split") and slot[1].get("split")]
+    ends = [*(day for day, _ in begun[1:]), window.end_on]
+    return [(day, until, meter) for (day, meter), until in zip(begun, ends, strict=True)]
+
+
+def _determinants(meter, values):
+    measured = {key: Measured(value, quantity(meter, value)) for key, value in values.items()}
+    return measured or {"{}": Measured(None, quantity(meter, None))}
+
+
+def _values(events, meter, window, customer):
+    """By dimensions what was measured, of all that the meter read anything of."""
+    found = {}
     for key, readings in read(events, meter, customer).items():
         earlier = [one for one in readings if one.at < window.start] if carried(meter) else []
         inside = [one for one in readings if window.start <= one.at < window.end]
         if earlier or inside:
-            value = _value(meter, earlier, inside, window)
-            measured[key] = Measured(value, quantity(meter, value))
-    return measured or {"{}": Measured(None, quantity(meter, None))}
-
-
-def measure_parts(events, slots, window, customer):
-    """A window under a definition that may change inside it: (first day, determinants) by part.
-
-    The definition at the window's start holds for all of it unless it and the later ones say
-    `split`.
-    """
-    first = [meter for since, meter in slots if since <= window.start_on][-1]
-    inside = [slot for slot in slots if window.start_on < slot[0] < window.end_on]
-    parts = [(window.start_on, first)]
-    parts += [slot for slot in inside if first.get("split") and slot[1].get("split")]
-    edges = [*(day for day, _ in parts), window.end_on]
-    return [
-        (day, measure(events, meter, _part(window, day, until), customer))
-        for (day, meter), until in zip(parts, edges[1:], strict=True)
-    ]
+            found[key] = _value(meter, earlier, inside, window)
+    return found
 
 
 def _part(window, first, last):

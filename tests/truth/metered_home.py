@@ -17,7 +17,7 @@ from meterhouse.run.ingest import ingest
 from meterhouse.run.steps import cut, fold
 from meterhouse.settings import Settings
 from meterhouse.warehouse import Warehouse
-from tests.truth.meter_oracle import live, measure_parts, quantity
+from tests.truth.meter_oracle import live, measure_slots
 from tests.truth.metered_world import charged, line
 
 SETTINGS = {
@@ -129,21 +129,8 @@ def expected(world, arrived, through):
     for contract in world.contracts:
         for start, end, of_window in charged(contract, through):
             for item in contract["items"]:
-                slots = world.meters[item["meter"]]
-                key = contract["id"], item["id"], start, end
-                for dimensions, value in _measured(events, slots, of_window, contract["customer"]):
-                    made[Key(*key, dimensions)] = value
+                slots, customer = world.meters[item["meter"]], contract["customer"]
+                for dimensions, one in measure_slots(events, slots, of_window, customer).items():
+                    key = Key(contract["id"], item["id"], start, end, dimensions)
+                    made[key] = (one.value is not None, one.quantity)
     return made
-
-
-def _measured(events, slots, of_window, customer):
-    parts = measure_parts(events, slots, of_window, customer)
-    first = [meter for since, meter in slots if since <= of_window.start_on][-1]
-    values = {}
-    for _, part in parts:
-        for dimensions, one in part.items():
-            values.setdefault(dimensions, []).append(one.value)
-    for dimensions, some in values.items():
-        known = [value for value in some if value is not None]
-        total = sum(known, Fraction(0)) if known else None
-        yield dimensions, (total is not None, quantity(first, total))

@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 
 from tests.truth.local_days import day_start, local_clock, local_day
-from tests.truth.meter_oracle import Event, live, measure, measure_parts, quantity, window
+from tests.truth.meter_oracle import Event, live, measure, measure_slots, parts, quantity, window
 
 MARCH = window("UTC", date(2026, 3, 1), date(2026, 4, 1))
 HOUR = timedelta(hours=1)
@@ -185,15 +185,19 @@ def test_the_clock_of_receipt_decides_the_window():
 def test_a_definition_that_begins_inside_a_window_holds_from_its_day_if_both_say_so():
     old, new = meter("sum", split=True), meter("count", split=True)
     slots = [(date(2026, 1, 1), old), (date(2026, 3, 3), new), (date(2026, 5, 1), old)]
-    parts = measure_parts(at_noon(5, 6, 7, 8), slots, MARCH, "c")
-    assert [(day, found["{}"].value) for day, found in parts] == [
-        (date(2026, 3, 1), 11),
-        (date(2026, 3, 3), 2),
+
+    def total(slots, *values):
+        return measure_slots(at_noon(*values), slots, MARCH, "c")["{}"].value
+
+    assert [part[:2] for part in parts(slots, MARCH)] == [
+        (date(2026, 3, 1), date(2026, 3, 3)),
+        (date(2026, 3, 3), date(2026, 4, 1)),
     ]
+    assert total(slots, 5, 6, 7, 8) == 11 + 2
+    assert total(slots, 5) == 5
+    assert total(slots) is None
     for one, other in ((meter("sum"), new), (old, meter("count"))):
-        kept = [(slots[0][0], one), (slots[1][0], other)]
-        whole = measure_parts(at_noon(5, 6, 7, 8), kept, MARCH, "c")
-        assert [found["{}"].value for _, found in whole] == [26]
+        assert total([(slots[0][0], one), (slots[1][0], other)], 5, 6, 7, 8) == 26
 
 
 def test_a_bucket_is_an_hour_of_the_local_clock():

@@ -15,7 +15,7 @@ logins as (
         events.p_user_id as user_id,
         -- The CRM speaks of days, which begin at midnight of the contract's zone.
         cast(
-            events.occurred_at + to_microseconds(offsets.offset_seconds * 1000000) as date
+            events.occurred_at + to_microseconds(switches.offset_seconds * 1000000) as date
         ) as local_day
     from asks
     inner join {{ live_events() }} as events
@@ -24,11 +24,11 @@ logins as (
             and events.event_type = 'login'
             and asks.window_start <= events.occurred_at
             and asks.window_end > events.occurred_at
-    inner join {{ source('usage', 'zone_offsets') }} as offsets
+    inner join {{ source('usage', 'zone_offsets') }} as switches
         on
-            asks.zone = offsets.zone
-            and offsets.valid_from <= events.occurred_at
-            and offsets.valid_to > events.occurred_at
+            asks.zone = switches.zone
+            and events.occurred_at >= switches.valid_from
+            and events.occurred_at < switches.valid_to
 
 )
 
@@ -41,7 +41,7 @@ from logins
 inner join {{ ref('crm_users') }} as crm
     on
         logins.user_id = crm.user_id
-        and crm.valid_from <= logins.local_day
-        and coalesce(crm.valid_to, date '9999-12-31') > logins.local_day
+        and logins.local_day >= crm.valid_from
+        and logins.local_day < coalesce(crm.valid_to, date '9999-12-31')
 where crm.plan <> 'internal'
 group by logins.window_id

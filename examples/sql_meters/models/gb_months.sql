@@ -14,19 +14,19 @@ days as (
     select
         asks.window_id,
         asks.period_end_on - asks.period_start_on as period_days,
-        following.starts_at as ends_at
+        day_after.starts_at as ends_at
     from asks
     cross join {{ source('ops', 'run') }} as run
-    inner join {{ source('usage', 'zone_days') }} as days
+    inner join {{ source('usage', 'zone_days') }} as each_day
         on
-            asks.zone = days.zone
-            and asks.window_start_on <= days.day
-            and asks.window_end_on > days.day
-            and run.through > days.day
-    inner join {{ source('usage', 'zone_days') }} as following
+            asks.zone = each_day.zone
+            and asks.window_start_on <= each_day.day
+            and asks.window_end_on > each_day.day
+            and run.through > each_day.day
+    inner join {{ source('usage', 'zone_days') }} as day_after
         on
-            days.zone = following.zone
-            and days.day + 1 = following.day
+            each_day.zone = day_after.zone
+            and each_day.day + 1 = day_after.day
 
 ),
 

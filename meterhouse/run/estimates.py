@@ -1,0 +1,190 @@
+"""What a meter measures for a customer now, or between two instants: from facts, without a run."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from meterhouse.duck import literal
+from meterhouse.errors import UsageError
+from meterhouse.lake import Lake
+from meterhouse.nearest import did_you_mean
+from meterhouse.pricing.rating import rate_windows
+from meterhouse.run.asked_spans import Asked, Choose, pieces, refuse_zones, spans_of, zones_of
+from meterhouse.run.book import flatten
+from meterhouse.run.estimating import measure, usage_days
+from meterhouse.run.meter_versions import Meters, read_meters
+from meterhouse.run.metered_windows import asks_of, read_book, span_windows, usage_windows
+
+NEAR = 50
+PRICED = ("contract_id", "item_id", "currency", "price_model", "price")
+PRORATED = (
+    *("prorate_start", "prorate_end", "window_start_on", "window_end_on"),
+    *("period_start_on", "period_end_on"),
+)
+
+
+def estimate(lake: Lake, asked: Asked, choose: Choose = refuse_zones) -> dict[str, Any]:
+    """`rows`, one per customer, window or piece, and dimensions; `meter`, `unit`, `known_at`, and
+    `customer`, the id that was meant; `last_on`, the last UTC day of recorded usage.
+
+    `choose` says in which of a customer's zones the days lie.
+    """
+    head = lake.head().batch_seq
+    _refuse_unknown_batches(asked, head)
+    with lake.reading(asked.known_at) as db:
+        customer = None if asked.customer == "all" else customer_of(db, asked.customer)
+        read_book(db, None if customer is None else [customer], asked.known_at)
+        meters = read_meters(db)
+        days = usage_days(db)
+        last_on = None if days is None else days[1]
+        definitions = meters.definitions(asked.meter, asked.version)
+        windows = _windows(db, asked, meters, customer, last_on, choose)
+        rows = _measured(db, asked, meters, definitions, windows)
+    return {
+        "meter": asked.meter,
+        "unit": meters.newest(asked.meter)["unit"],
+        "customer": customer or "all",
+        "known_at": head if asked.known_at is None else asked.known_at,
+        "last_on": last_on,
+        "rows": rows.to_dicts(),
+    }
+
+
+def customer_of(db: duckdb.DuckDBPyConnection, name: str) -> str:
+    """The customer with this id, external id or alias; one sentence where there is none."""
+    read_subjects(db, name)
+    found = db.execute(
+        "select distinct customer_id from book.subjects where subject = ? order by 1", [name]
+    ).fetchall()
+    if len(found) == 1:
+        return str(found[0][0])
+    if found:
+        ids = ", ".join(row[0] for row in found)
+        raise UsageError(
+            f"{name!r} has meant several customers: {ids}. Nothing was measured; give one of them."
+        )
+    book = "from lake.facts.book_versions where kind = 'customer'"
+    near = db.execute(
+        f"select distinct doc_id, levenshtein(doc_id, ?) {book} order by 2, 1 limit {NEAR}", [name]
+    ).fetchall()
+    hint = did_you_mean(name, [row[0] for row in near]) or "."
+    raise UsageError(f"Customer {name!r} is not in the book; nothing was measured{hint}")
+
+
+def read_subjects(db: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Make book.subjects of the customers whose documents hold the name at all."""
+    db.execute(
+        "create or replace view facts.book_versions as from lake.facts.book_versions "
+        f"where kind = 'customer' and (doc_id = {literal(name)} or contains(content, "
+        f"trim(cast(to_json({literal(name)}) as varchar), '\"')))"
+    )
+    flatten(db)
+
+
+def _refuse_unknown_batches(asked: Asked, head: int) -> None:
+    for batch in (asked.known_at or 0, asked.since_batch):
+        if not 0 <= batch <= head:
+            raise UsageError(
+                f"Batch {batch} is not known: the last one is {head}. Nothing was measured."
+            )
+
+
+def _windows(
+    db: duckdb.DuckDBPyConnection,
+    asked: Asked,
+    meters: Meters,
+    customer: str | None,
+    last_on: date | None,
+    choose: Choose,
+) -> pl.DataFrame:
+    """What is measured: charge windows, or pieces of a span; `ask_no`, and prices where asked."""
+    until = last_on or date(1970, 1, 1)
+    live = meters.live(asked.meter)
+    if isinstance(asked.end, date):
+        until = max(until, asked.end if not isinstance(asked.end, datetime) else asked.end.date())
+    charged = usage_windows(db, [live], until)
+    current = _current(charged)
+    is_window = asked.per == "window" or (asked.per is None and asked.start is None)
+    if is_window and charged.is_empty():
+        raise UsageError(
+            f"No contract of {asked.customer} reads meter {live}"
+            + ("." if last_on is None else f" on or before {last_on}, the last day of usage.")
+            + " Nothing was measured. Give --from and --to to measure a span of time."
+        )
+    if is_window and asked.start is None:
+        return current.with_row_index("ask_no")
+    zones = zones_of(db, asked, charged, customer, choose)
+    spans = spans_of(asked, zones, current, last_on)
+    if is_window:
+        bounds = spans.select("customer_id", opens="window_start", closes="window_end")
+        overlaps = (pl.col("window_start") < pl.col("closes")) & (
+            pl.col("window_end") > pl.col("opens")
+        )
+        chosen = charged.join(bounds, on="customer_id").filter(overlaps)
+        return chosen.drop("opens", "closes").with_row_index("ask_no")
+    cut = span_windows(pieces(asked, spans).with_row_index("ask_no"))
+    return _with_prices(cut, charged) if asked.with_price else cut
+
+
+def _current(charged: pl.DataFrame) -> pl.DataFrame:
+    """The last window of each item that has begun on the last day of usage."""
+    return charged.sort("window_start").unique(
+        ["contract_id", "item_id"], keep="last", maintain_order=True
+    )
+
+
+def _with_prices(pieces: pl.DataFrame, charged: pl.DataFrame) -> pl.DataFrame:
+    """A piece for each item that reads the meter at its start, with the item's price there."""
+    items = charged.select("customer_id", *PRICED, opens="window_start", closes="window_end")
+    holds = (pl.col("opens") <= pl.col("window_start")) & (
+        pl.col("window_start") < pl.col("closes")
+    )
+    held = pieces.join(items, on="customer_id").filter(holds).select("ask_no", *PRICED)
+    never = pl.lit(value=False)
+    return (
+        pieces.join(held, on="ask_no", how="left")
+        .drop("ask_no")
+        .with_columns(prorate_start=never, prorate_end=never)
+        .with_row_index("ask_no")
+    )
+
+
+def _measured(
+    db: duckdb.DuckDBPyConnection,
+    asked: Asked,
+    meters: Meters,
+    definitions: pl.DataFrame,
+    windows: pl.DataFrame,
+) -> pl.DataFrame:
+    numbered = windows.with_columns(pl.col("ask_no").cast(pl.Int64))
+    asks = asks_of(numbered, definitions)
+    if asks.is_empty():
+        raise UsageError(
+            f"No definition of meter {asked.meter} is in force then. Nothing was measured. "
+            f"`meterhouse meters show {asked.meter}` lists from when each one holds; --version "
+            "measures by one of them all the same."
+        )
+    found = measure(db, asks, asked.since_batch, meters.rules)
+    heads = asks.filter(pl.col("ask_no") == pl.col("part_of")).select("ask_no", "meter_version")
+    told = numbered.drop("dimensions", strict=False).join(heads, on="ask_no")
+    rows = told.join(found, on="ask_no").sort("ask_no", "dimensions")
+    shown = ["customer_id", "contract_id", "item_id", "zone", "window_start", "window_end"]
+    shown += ["meter_version", "dimensions", "quantity", "event_count", "is_measured"]
+    if asked.with_price:
+        rows = rated(rows)
+        shown += ["currency", "amount_unrounded", "amount"]
+    return rows.select(name for name in shown if name in rows.columns)
+
+
+def rated(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with what each costs as a line of its own; null where no item has a price."""
+    numbered = rows.with_row_index("line").with_columns(window_id=pl.col("line").cast(pl.String))
+    if "price_model" not in rows.columns:
+        raise UsageError("No contract reads the meter, so nothing has a price. Leave out --price.")
+    priced = numbered.filter(pl.col("price_model").is_not_null())
+    reads: Sequence[str] = ("window_id", "price_model", "price", "currency", "quantity", *PRORATED)
+    amounts = rate_windows(priced.select(reads)).select("window_id", "amount_unrounded", "amount")
+    return numbered.join(amounts, on="window_id", how="left").sort("line").drop("line", "window_id")
