@@ -34,6 +34,46 @@ def desired_lines(context: dg.AssetExecutionContext, billing: BillingRun) -> dg.
         )
 
 
+SHADOWS = {
+    ("usage", "shadow_determinants"): "One row per charge window, shadow meter and dimensions.",
+    ("billing", "shadow_lines"): "One row per shadowed window, side and dimensions, with amounts.",
+}
+
+
+@dg.multi_asset(
+    name="shadow",
+    specs=[
+        dg.AssetSpec(
+            list(key),
+            deps=[
+                *(["billing", name] for name in ("charge_windows", "desired_lines")),
+                ["usage", "determinants"],
+            ],
+            description=description,
+            group_name=key[0],
+            owners=OWNERS,
+            kinds={"polars", "duckdb"},
+            partitions_def=DAY,
+        )
+        for key, description in SHADOWS.items()
+    ],
+    backfill_policy=ONE_RUN,
+)
+def shadow(
+    context: dg.AssetExecutionContext, billing: BillingRun
+) -> Iterator[dg.MaterializeResult]:
+    """Measure meters that run beside others, and rate both; nothing where there are none."""
+    run = billing.at(through(context))
+    with run.warehouse.connect(run.pin, run.known_at) as db:
+        steps.shadow(run, db)
+    with tables(run) as db:
+        for key in SHADOWS:
+            yield dg.MaterializeResult(
+                asset_key=list(key),
+                metadata={**standing(run, billing), **described(db, ".".join(key))},
+            )
+
+
 @dg.multi_asset(
     name="draft",
     specs=[

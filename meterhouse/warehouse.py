@@ -46,6 +46,18 @@ create table if not exists ops.counted (customer_id varchar, events bigint, coun
 create table if not exists ops.restated_to (batch_seq bigint);
 create table if not exists ops.measured_asks (window_id varchar, ask_hash varchar);
 create table if not exists ops.measured_to (batch_seq bigint);
+-- Meters that run beside others; the tables stay empty where a book has none.
+create table if not exists ops.shadow_measured_asks (window_id varchar, ask_hash varchar);
+create table if not exists ops.shadow_measured_to (batch_seq bigint);
+create table if not exists usage.shadow_determinants (
+    shadow_id varchar, window_id varchar, meter_id varchar, meter_version bigint,
+    dimensions varchar, quantity decimal(38, 12), event_count bigint, is_measured boolean
+);
+create table if not exists billing.shadow_lines (
+    shadow_id varchar, window_id varchar, side varchar, meter_id varchar, meter_version bigint,
+    dimensions varchar, quantity decimal(38, 12), amount_unrounded decimal(38, 18),
+    amount decimal(38, 18)
+);
 create table if not exists ops.fated (
     customer_id varchar, coverage_hash varchar, folded_seq bigint
 );

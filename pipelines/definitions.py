@@ -19,6 +19,7 @@ defs = dg.Definitions(
         usage.cut,
         usage.fold,
         billing.desired_lines,
+        billing.shadow,
         billing.draft,
         billing.check,
         documents.issue,

@@ -32,3 +32,31 @@
 {% macro passes_filter(meter_no) %}
     ({{ by_meter(meter_no, 'is_filtered', 'filter_sql', 'true') }})
 {% endmacro %}
+
+{# Which filters of its type an event passes, as the bits of one number. #}
+{% macro passed_filters() %}
+    {% set types = {} %}
+    {% if execute %}
+        {% set found = run_query(
+            'select event_type, filter_sql, filter_bit from ops.meter_rules where is_filtered '
+            ~ 'order by event_type, filter_bit'
+        ) %}
+        {% for row in found.rows %}
+            {% do types.setdefault(row[0], []).append((row[1], row[2] | int)) %}
+        {% endfor %}
+    {% endif %}
+    {% if types %}
+    case events.event_type
+        {% for name, filters in types.items() %}
+        when {{ dbt.string_literal(dbt.escape_single_quotes(name)) }} then
+            {% for expression, bit in filters %}
+            case when {{ expression }} then {{ bit }}::bigint else 0 end{% if not loop.last %} +{% endif %}
+
+            {% endfor %}
+        {% endfor %}
+        else 0
+    end
+    {% else %}
+    0::bigint
+    {% endif %}
+{% endmacro %}

@@ -90,6 +90,11 @@ def slot_order(slot: Slot) -> tuple[int, str, str, date]:
     return rank, kind, id, valid_from or date.min
 
 
+def differences(old: dict[str, Any], new: dict[str, Any]) -> list[FieldChange]:
+    """Every value that differs between two contents of a document."""
+    return list(_differences("$", old, new))
+
+
 def _compared(before: Version | None, given: Document) -> Change:
     sha = sha256_text(canonical_json(given.content))
     if before is None:

@@ -2,9 +2,18 @@
 
 import click
 
+from meterhouse.cli import meter_estimate, meter_list
 from meterhouse.cli.app import Group
 
 
 @click.group(cls=Group, short_help="Meters and what they measure.")
 def meters() -> None:
     """Meters of the book: estimate a quantity without a run, compare two definitions."""
+
+
+for command in (
+    meter_list.list_meters,
+    meter_list.show_meter,
+    meter_estimate.estimate,
+):
+    meters.add_command(command)

@@ -116,6 +116,7 @@ def prepare(run: Run, result: Billed, tell: Tell = lambda _: None) -> None:
     with run.warehouse.connect(run.pin, run.known_at) as db:
         tell("Rating")
         counts["desired_lines"] = steps.rate(run, db)
+        steps.shadow(run, db)
         tell("Drafting")
         counts["drafts"], counts["draft_lines"] = steps.draft(run, db)
         tell("Checking")

@@ -14,10 +14,12 @@ import polars as pl
 
 from meterhouse.catalog.meters import ADDITIVE, UNIQUE, ratio
 from meterhouse.duck import identifier, literal
+from meterhouse.errors import UsageError
 from meterhouse.metering import filters
 from meterhouse.metering.filter_sql import to_sql
 from meterhouse.schema import PROPERTY_PREFIX
 
+MOST_FILTERS = 62  # Bits of a bigint that are not its sign.
 NOTHING = "cast(null as decimal(38, 12))"
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "meter_no": pl.Int64,
@@ -38,6 +40,7 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "bucket": pl.String,
     "percentile_millionths": pl.Int64,
     "filter_sql": pl.String,
+    "filter_bit": pl.Int64,
     "value_sql": pl.String,
     "item_sql": pl.String,
     "removes_sql": pl.String,
@@ -66,7 +69,22 @@ def read_rules(db: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     names = [column[0] for column in result.description]
     meters = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
     types = dict(db.execute("select distinct name, type from book.properties").fetchall())
-    return [rule_of(meter, types, number) for number, meter in enumerate(meters, start=1)]
+    return _numbered([rule_of(meter, types, at) for at, meter in enumerate(meters, start=1)])
+
+
+def _numbered(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each filter of an event type with a bit of its own, so that one number tells which pass."""
+    bits: dict[str, int] = {}
+    for rule in rules:
+        if rule["is_filtered"]:
+            place = bits[rule["event_type"]] = bits.get(rule["event_type"], -1) + 1
+            if place >= MOST_FILTERS:
+                raise UsageError(
+                    f"Event type {rule['event_type']!r} is read by more than {MOST_FILTERS} "
+                    "versions of meters with a filter; nothing was run. Use dimensions instead."
+                )
+            rule["filter_bit"] = 1 << place
+    return rules
 
 
 def rule_of(meter: Mapping[str, Any], types: Mapping[str, str], number: int) -> dict[str, Any]:
@@ -92,6 +110,7 @@ def rule_of(meter: Mapping[str, Any], types: Mapping[str, str], number: int) -> 
         "is_split": meter["split"],
         "percentile_millionths": int((meter["percentile"] or Decimal(0)) * 1_000_000),
         "filter_sql": to_sql(reads, column_of) if is_filtered else "true",
+        "filter_bit": 0,
         "value_sql": _value(meter, types),
         "item_sql": _item(meter),
         "removes_sql": _removes(meter),

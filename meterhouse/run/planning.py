@@ -10,6 +10,7 @@ from meterhouse.run.asking import plan_asks
 from meterhouse.run.conserved import plan_count
 from meterhouse.run.context import Run
 from meterhouse.run.meter_rules import make_rules
+from meterhouse.run.sql_meters import plan_sql_asks
 
 NO_CONTRACT_ZONE = "UTC"
 FOLD_KEY = "(customer_id, zone, meter_id, meter_version)"
@@ -27,6 +28,7 @@ def plan_fold(run: Run, db: duckdb.DuckDBPyConnection) -> int:
     _plan_fates(db)
     plan_count(db)
     plan_asks(run, db, rules)
+    plan_sql_asks(run, db)
     least = db.execute(
         "select least("
         "(select coalesce(min(from_seq), max(known_at)) from ops.fold_plan), "

@@ -43,7 +43,7 @@ def rate_due(run: Run, db: duckdb.DuckDBPyConnection) -> int:
     """
     db.execute(DUE.format(through=run.through.isoformat()))
     windows = db.sql(READ).pl().with_columns(pl.col("quantity").cast(QUANTITY))
-    rated, failures = _rated(windows)
+    rated, failures = rate_apart(windows)
     run.warehouse.replace(db, "ops.failures", failures)
     db.register("rated", rated.to_arrow())
     lines = run.warehouse.replace_by(db, "billing.desired_lines", DESIRED)
@@ -53,8 +53,11 @@ def rate_due(run: Run, db: duckdb.DuckDBPyConnection) -> int:
     return lines
 
 
-def _rated(windows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """All windows in one pass; only where that fails, halves, until the contract is found."""
+def rate_apart(windows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """All windows in one pass; only where that fails, halves, until the contract is found.
+
+    The rated windows as rate_windows gives them, and the contracts that failed as FAILURES.
+    """
     try:
         return rate_windows(windows), pl.DataFrame(schema=FAILURES)
     except (MeterhouseError, PolarsError) as error:
@@ -63,7 +66,7 @@ def _rated(windows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
             return rate_windows(windows.clear()), _failure(windows, error)
         half = contracts[: len(contracts) // 2]
         chosen = pl.col("contract_id").is_in(half.implode())
-        parts = [_rated(windows.filter(chosen)), _rated(windows.filter(~chosen))]
+        parts = [rate_apart(windows.filter(chosen)), rate_apart(windows.filter(~chosen))]
         return pl.concat([p[0] for p in parts]), pl.concat([p[1] for p in parts])
 
 

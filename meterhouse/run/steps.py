@@ -23,6 +23,7 @@ from meterhouse.run.manifest import record_manifest
 from meterhouse.run.marts import build_marts
 from meterhouse.run.planning import plan_fold
 from meterhouse.run.rating import rate_due
+from meterhouse.run.shadows import measure_shadows
 from meterhouse.run.usage import fold_usage
 from meterhouse.run.windows import make_windows
 from meterhouse.warehouse import Warehouse
@@ -75,6 +76,11 @@ def rate(run: Run, db: duckdb.DuckDBPyConnection) -> int:
     lines = rate_due(run, db)
     failpoint("run.rated")
     return lines
+
+
+def shadow(run: Run, db: duckdb.DuckDBPyConnection) -> int:
+    """Measure and rate what runs beside the meters that are billed; returns the lines of both."""
+    return measure_shadows(run, db)
 
 
 def draft(run: Run, db: duckdb.DuckDBPyConnection) -> tuple[int, int]:

@@ -220,9 +220,11 @@ def _properties(rng):
 
 
 def _changes(rng, events, customers, instants):
-    """Later versions: amended or void records of one source, restated ones of the other."""
-    made = []
-    for event in rng.sample(events, len(events) // 4):
+    """Later versions: amended or void records of one source, restated ones of the other; and some
+    of the rest once more as they were."""
+    mixed = rng.sample(events, len(events))
+    made = mixed[: len(events) // 8]
+    for event in mixed[-len(events) // 4 :]:
         for _ in range(rng.randint(1, 2)):
             new = _event(rng, 0, customers, instants)
             keeps_time = rng.random() < 0.6
@@ -252,7 +254,9 @@ def _batches(rng, events, instants):
 
 def _shuffled(rng, events):
     """Any order of the keys; the versions of one key stay in their order."""
-    order = {key: rng.random() for key in {(one.source, one.id) for one in events}}
+    order = {}
+    for one in events:
+        order.setdefault((one.source, one.id), rng.random())
     return sorted(events, key=lambda one: order[one.source, one.id])
 
 

@@ -1,10 +1,17 @@
-{# New events per customer, type and UTC day, on days that have one fate: no span of a contract
-   begins or ends inside the day, and no meter of the type has a filter. -#}
+{# New events per customer, type and UTC day and the filters they pass, on days inside which no
+   span of a contract begins or ends: each group has one fate. -#}
 with
 
 events as (
 
-    select events.*
+    select
+        events.customer_id,
+        events.event_type,
+        events.event_day,
+        events.sign,
+        events.is_superseded,
+        events.is_voided,
+        {{ passed_filters() }} as passed
     from {{ ref('stg_facts__new_events') }} as events
     inner join {{ source('ops', 'fate_plan') }} as fate_plan
         on
@@ -19,6 +26,7 @@ days as (
         customer_id,
         event_type,
         event_day,
+        passed,
         sum(sign) as event_count,
         count(*) filter (where is_superseded) as superseded_count,
         count(*) filter (where is_voided) as voided_count
@@ -27,23 +35,9 @@ days as (
 
 ),
 
-unclear as (
-
-    select * from {{ ref('stg_facts__unclear_days') }}
-
-),
-
 unclear_days as (
 
-    select * from unclear
-    where event_day is not null
-
-),
-
-unclear_types as (
-
-    select * from unclear
-    where event_day is null
+    select * from {{ ref('stg_facts__unclear_days') }}
 
 ),
 
@@ -59,10 +53,6 @@ clear as (
             days.customer_id = unclear_days.customer_id
             and days.event_type = unclear_days.event_type
             and days.event_day = unclear_days.event_day
-    anti join unclear_types
-        on
-            days.customer_id = unclear_types.customer_id
-            and days.event_type = unclear_types.event_type
 
 ),
 
@@ -72,26 +62,25 @@ coverage as (
 
 ),
 
-meters as (
+rules as (
 
-    select distinct
-        meter_id,
-        meter_version,
-        event_type
-    from {{ source('book', 'meters') }}
+    select * from {{ source('ops', 'meter_rules') }}
+    where event_type is not null
 
 ),
 
+-- Spans in which a meter reads a type: all of it, or what passes the filter of that bit.
 spans as (
 
     select distinct
         coverage.customer_id,
-        meters.event_type,
+        rules.event_type,
+        rules.filter_bit,
         coverage.covered_from,
         coverage.covered_to
     from coverage
-    inner join meters
-        on coverage.meter_id = meters.meter_id and coverage.meter_version = meters.meter_version
+    inner join rules
+        on coverage.meter_id = rules.meter_id and coverage.meter_version = rules.meter_version
 
 ),
 
@@ -105,6 +94,7 @@ read_days as (
             and clear.event_type = spans.event_type
             and clear.day_start >= spans.covered_from
             and clear.day_start < spans.covered_to
+            and (spans.filter_bit = 0 or clear.passed & spans.filter_bit <> 0)
 
 ),
 
@@ -118,6 +108,24 @@ unread_days as (
             and clear.event_type = spans.event_type
             and clear.day_start >= spans.covered_from
             and clear.day_start < spans.covered_to
+            and (spans.filter_bit = 0 or clear.passed & spans.filter_bit <> 0)
+
+),
+
+-- Days on which a meter would have read the events, had they passed its filter.
+covered_days as (
+
+    select distinct
+        unread_days.customer_id,
+        unread_days.event_type,
+        unread_days.event_day
+    from unread_days
+    semi join spans
+        on
+            unread_days.customer_id = spans.customer_id
+            and unread_days.event_type = spans.event_type
+            and unread_days.day_start >= spans.covered_from
+            and unread_days.day_start < spans.covered_to
 
 ),
 
@@ -153,11 +161,17 @@ select
     unread_days.superseded_count,
     unread_days.voided_count,
     case
-        when unread_days.event_type not in (select meters.event_type from meters) then 'no_meter'
+        when unread_days.event_type not in (select rules.event_type from rules) then 'no_meter'
+        when covered_days.customer_id is not null then 'excluded'
         when contract_days.customer_id is not null then 'not_in_contract'
         else 'no_contract'
     end as fate
 from unread_days
+left join covered_days
+    on
+        unread_days.customer_id = covered_days.customer_id
+        and unread_days.event_type = covered_days.event_type
+        and unread_days.event_day = covered_days.event_day
 left join contract_days
     on
         unread_days.customer_id = contract_days.customer_id

@@ -2,35 +2,9 @@
 
 with
 
-unclear as (
-
-    select * from {{ ref('stg_facts__unclear_days') }}
-
-),
-
-all_days as (
-
-    select distinct event_day from {{ ref('stg_facts__new_events') }}
-
-),
-
--- A join on equal keys only: all days of a filtered type are written out.
 unclear_days as (
 
-    select
-        unclear.customer_id,
-        unclear.event_type,
-        unclear.event_day
-    from unclear
-    where unclear.event_day is not null
-    union
-    select
-        unclear.customer_id,
-        unclear.event_type,
-        all_days.event_day
-    from unclear
-    cross join all_days
-    where unclear.event_day is null
+    select * from {{ ref('stg_facts__unclear_days') }}
 
 ),
 
@@ -70,6 +44,7 @@ coverage as (
 metered_types as (
 
     select distinct event_type from {{ source('book', 'meters') }}
+    where event_type is not null
 
 ),
 

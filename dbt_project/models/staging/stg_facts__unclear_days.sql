@@ -1,4 +1,5 @@
-{# Customers, types and UTC days whose events have to be judged one by one; null is every day. -#}
+{# Customers, types and UTC days whose events have to be judged one by one: a span of a contract
+   begins or ends inside the day. -#}
 
 with
 
@@ -21,6 +22,7 @@ types as (
 
     -- An event of a type without a meter has one fate whatever the day.
     select distinct event_type from {{ source('book', 'meters') }}
+    where event_type is not null
 
 )
 
@@ -31,12 +33,3 @@ select distinct
 from edges
 cross join types
 where edges.edge <> cast(cast(edges.edge as date) as timestamptz)
-union
-select distinct
-    coverage.customer_id,
-    rules.event_type,
-    cast(null as date) as event_day
-from coverage
-inner join {{ source('ops', 'meter_rules') }} as rules
-    on coverage.meter_id = rules.meter_id and coverage.meter_version = rules.meter_version
-where rules.is_filtered

@@ -201,11 +201,34 @@ summed as (
 
 ),
 
+modelled as (
+
+    {{ sql_determinants() }}
+
+),
+
+-- What dbt models yielded; a billed quantity that stands was converted and rounded before.
+yielded as (
+
+    select
+        window_id,
+        dimensions,
+        event_count,
+        quantity as numerator,
+        cast(1 as hugeint) as denominator,
+        quantity is not null as is_measured,
+        is_frozen
+    from modelled
+
+),
+
 found as (
 
     select * from summed
     union all by name
     select * from {{ ref('measured') }}
+    union all by name
+    select * from yielded
 
 ),
 
@@ -226,6 +249,7 @@ measured as (
         cast(
             case
                 when not coalesce(found.is_measured, false) then rules.empty
+                when coalesce(found.is_frozen, false) then found.numerator
                 when rules.is_exact and found.denominator = 1 then found.numerator
                 else exact_quotient(
                     found.numerator, found.denominator, rules.over, rules.under, rules.places,
