@@ -62,7 +62,11 @@ def html(context: click.Context, names: tuple[str, ...], is_all: bool, folder: P
 )
 @click.pass_context
 def usage(context: click.Context, number: str, line: int | None, file: Path | None) -> None:
-    """One row per event that a line was rated from; quantities add up to those of the lines."""
+    """One row per line and event that it was measured from, as the document's run knew them.
+
+    Values of count and sum meters add up to the line's quantity before its conversion; what
+    others make of them, `meterhouse explain` shows.
+    """
     from meterhouse.csv_text import csv_bytes, write_csv
     from meterhouse.run.usage_behind import in_csv, usage_behind
 
@@ -84,8 +88,9 @@ def usage(context: click.Context, number: str, line: int | None, file: Path | No
 def _summed(found: "pl.DataFrame") -> list[dict[str, Any]]:
     import polars as pl
 
-    lines = found.group_by("line_no", "item", "meter", maintain_order=True)
-    return lines.agg(pl.len().alias("events"), pl.col("quantity").sum()).to_dicts()
+    lines = found.group_by("line_no", "item", "meter", "dimensions", maintain_order=True)
+    before = pl.col("is_before").sum().alias("events_before")
+    return lines.agg(pl.len().alias("events"), before, pl.col("quantity").sum()).to_dicts()
 
 
 def _write(

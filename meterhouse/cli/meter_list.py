@@ -42,10 +42,17 @@ def _render(console: "Console", meters: list[dict[str, Any]]) -> None:
     columns = ["meter", "version>", "event type", "aggregation", "filter", "unit", "read by"]
     rows = [
         [one["meter_id"], one["meter_version"], one["event_type"] or "-", _measures(one),
-         one["filter"] or "-", one["unit"], _readers(one)]
+         _filter(one), one["unit"], _readers(one)]
         for one in meters
     ]  # fmt: skip
     console.print(table(columns, rows))
+
+
+def _filter(meter: dict[str, Any]) -> str:
+    found = meter["filter"] or "-"
+    if isinstance(found, str):
+        return found
+    return " and ".join(f"{name} in {values}" for name, values in found.items())
 
 
 def _measures(meter: dict[str, Any]) -> str:

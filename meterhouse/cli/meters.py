@@ -2,7 +2,7 @@
 
 import click
 
-from meterhouse.cli import meter_estimate, meter_list
+from meterhouse.cli import meter_diff, meter_estimate, meter_list
 from meterhouse.cli.app import Group
 
 
@@ -15,5 +15,6 @@ for command in (
     meter_list.list_meters,
     meter_list.show_meter,
     meter_estimate.estimate,
+    meter_diff.diff,
 ):
     meters.add_command(command)

@@ -6,6 +6,7 @@ from typing import Any
 from rich.text import Text
 from rich.tree import Tree
 
+from meterhouse.cli.measure_text import day_text, measure_lines
 from meterhouse.cli.paper import price_text
 from meterhouse.cli.tables import clean
 from meterhouse.cli.values import grouped, number_text
@@ -56,17 +57,19 @@ def _add_usage(branch: Tree, line: dict[str, Any]) -> None:
         branch.add(_text(f"quantity {quantity}, fixed by the contract"))
         return
     meter = line["meter"]
-    usage = branch.add(
-        _text(
-            f"quantity {quantity} {meter['unit']}: determinant {line['determinant'][:8]}, meter "
-            f"{meter['id']} as recorded in batch {meter['version']}"
-        )
+    told = f"quantity {quantity} {meter['unit']}: "
+    told += (
+        f"determinant {line['determinant'][:8]}, " if line["determinant"] else "billed no more, "
     )
-    for day in line["days"]:
-        told = (
-            f"{day['day']}  {grouped(number_text(day['quantity']))} from {day['events']:,} events"
-        )
-        usage.add(_text(told))
+    usage = branch.add(_text(f"{told}meter {meter['id']}, version {meter['version']}"))
+    if line["dimensions"]:
+        usage.add(_text("only " + ", ".join(_named(line["dimensions"]))))
+    for sentence in measure_lines(line["measure"]):
+        usage.add(_text(sentence))
+    if line["days"]:
+        days = usage.add(_text(f"days ({line['measure']['day_shows']})"))
+        for day in line["days"]:
+            days.add(_text(day_text(day)))
     events = line.get("events")
     if events is not None:
         listed = branch.add(_text(f"events ({len(events)} shown)"))
@@ -85,9 +88,12 @@ def _step(step: dict[str, Any]) -> str:
 
 
 def _event(one: dict[str, Any]) -> str:
-    sign = "" if one["sign"] > 0 else "taken back: "
+    before = "before the window: " if one["is_before"] else ""
+    value = one["item"] if one["value"] is None else number_text(one["value"])
+    shown = "no value" if value is None else value
+    shown = f"takes {shown} away" if one["removes"] else shown
     return (
-        f"{sign}{one['occurred_at'].isoformat()}  {one['event_id']}  {number_text(one['value'])}  "
+        f"{before}{one['occurred_at'].isoformat()}  {one['event_id']}  {shown}  "
         f"({one['file']} row {one['source_row']}, batch {one['batch_seq']})"
     )
 

@@ -87,9 +87,9 @@ def _record(commit: Commit, changes: list[Change]) -> int:
     return commit.batch_seq
 
 
-def _add_property_columns(lake: Lake, db: duckdb.DuckDBPyConnection, changes: list[Change]) -> None:
-    """Typed columns come in a transaction of their own, before any data that fills them."""
-    wanted = {
+def property_columns_of(changes: list[Change]) -> dict[str, str]:
+    """Name and type of the column of every property of the event types among the changes."""
+    return {
         PROPERTY_PREFIX + name: property_type(
             prop["type"], int(prop.get("decimals") or 0), int(prop.get("digits") or 18)
         )
@@ -97,6 +97,11 @@ def _add_property_columns(lake: Lake, db: duckdb.DuckDBPyConnection, changes: li
         if change.kind == "event_type"
         for name, prop in change.content["properties"].items()
     }
+
+
+def _add_property_columns(lake: Lake, db: duckdb.DuckDBPyConnection, changes: list[Change]) -> None:
+    """Typed columns come in a transaction of their own, before any data that fills them."""
+    wanted = property_columns_of(changes)
     missing = {n: t for n, t in wanted.items() if n not in lake.columns(db, "usage_events")}
     if missing:
 

@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 
 from meterhouse.errors import UsageError
-from meterhouse.periods import INSTANT, zone_days, zone_info
+from meterhouse.periods import INSTANT, zone_days
 from meterhouse.run.estimating import windows_between
 
 NO_CONTRACT_ZONE = "UTC"
@@ -56,18 +56,18 @@ def zones_of(
     choose: Choose,
 ) -> pl.DataFrame:
     """customer_id and zone of everybody who is asked for, one row each."""
-    if asked.zone is not None:
-        zone_info(asked.zone)
-    contracts = db.sql("select customer_id, zone, start_on from book.contracts").pl()
+    contracts = db.sql("select customer_id, zone from book.contracts").pl()
     if customer is not None:
         zones = sorted(set(charged["zone"]) or set(contracts["zone"])) or [NO_CONTRACT_ZONE]
         needs = asked.per is not None or not _are_instants(asked)
         zone = asked.zone or (choose(zones) if len(zones) > 1 and needs else zones[0])
         return pl.DataFrame({"customer_id": [customer], "zone": [zone]})
-    readers = charged.select("customer_id") if charged.height else _users(db, asked)
     # A customer of several zones is told in that of the first contract, as in usage_by_day.
-    first = contracts.sort("start_on").unique("customer_id", keep="first").drop("start_on")
-    found = readers.unique().join(first, on="customer_id", how="left").sort("customer_id")
+    ordered = charged.sort("window_start_on", "contract_id").select("customer_id", "zone")
+    found = ordered.unique("customer_id", keep="first", maintain_order=True)
+    if found.is_empty():
+        first = contracts.sort("customer_id", "zone").unique("customer_id", keep="first")
+        found = _users(db, asked).join(first, on="customer_id", how="left")
     named = pl.lit(asked.zone) if asked.zone else pl.col("zone").fill_null(NO_CONTRACT_ZONE)
     return found.with_columns(zone=named)
 
@@ -117,7 +117,7 @@ def spans_of(
             f"Nothing lies from {asked.start} to before {end}: --to is the first moment that is "
             "left out. Nothing was measured."
         )
-    return spans.filter(pl.col("window_start") < pl.col("window_end"))
+    return spans.filter(pl.col("window_start") < pl.col("window_end")).sort("customer_id")
 
 
 def _instants(zones: pl.DataFrame, moment: Moment, name: str) -> pl.DataFrame:
@@ -138,9 +138,10 @@ def pieces(asked: Asked, spans: pl.DataFrame) -> pl.DataFrame:
     found = [
         {**dict(zip(bounds, one, strict=True)), "opens": max(a, one[1]), "closes": min(b, one[2])}
         for one in spans.select(bounds).unique().sort(bounds).iter_rows()
-        for a, b in _cut(*one, asked.per)
+        for a, b in _cut(one[0], one[1], one[2], asked.per)
     ]
-    schema = {"zone": pl.String, **dict.fromkeys((*bounds[1:], "opens", "closes"), INSTANT)}
+    instants = dict.fromkeys((*bounds[1:], "opens", "closes"), INSTANT)
+    schema: dict[str, pl.DataType | type[pl.DataType]] = {"zone": pl.String, **instants}
     cut = pl.DataFrame(found, schema=schema)
     return (
         spans.join(cut, on=list(bounds))

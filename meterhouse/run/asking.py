@@ -10,7 +10,9 @@ from datetime import date
 from typing import Any
 
 import duckdb
+import polars as pl
 
+from meterhouse.periods import INSTANT, local_instants, zone_offsets
 from meterhouse.run.context import Run
 from meterhouse.run.measuring import Relations, measured_sql
 
@@ -55,10 +57,12 @@ timed as (
             coalesce(next_from, window_end_on) as window_end_on
         ),
         -- A contract that ends later in its last day uses that day too.
-        next_from is null and window_end_seconds > day_seconds as ends_after_midnight
+        next_from is null and window_end_seconds > cut.day_seconds as ends_after_midnight
     from cut
-    left join usage.zone_days as opening on opening.zone = cut.zone and opening.day = part_from
-    left join usage.zone_days as closing on closing.zone = cut.zone and closing.day = next_from
+    left join ops.part_starts as opening on opening.zone = cut.zone
+        and opening.day = part_from and opening.day_seconds = cut.day_seconds
+    left join ops.part_starts as closing on closing.zone = cut.zone
+        and closing.day = next_from and closing.day_seconds = cut.day_seconds
 ),
 asks as (
     select window_id, meter_no, customer_id, event_type, zone, window_start, window_end,
@@ -75,11 +79,19 @@ select *, md5(concat_ws('|', window_id, rules.meter_id, rules.meter_version, cus
 from asks join (select meter_no, meter_id, meter_version, clock from ops.meter_rules) as rules
     using (meter_no)
 """
+PART_DAYS = """
+select distinct windows.zone, rules.slot_from as day, windows.day_seconds,
+    cast(rules.slot_from as timestamp) + to_seconds(windows.day_seconds) as local
+from billing.charge_windows as windows
+join (select meter_id, slot_from from ops.meter_rules where is_split) as rules using (meter_id)
+where rules.slot_from > windows.window_start_on and rules.slot_from < windows.window_end_on
+"""
 # Days on which something new happened, by the clock of the event and by ours.
 TOUCHED = """
 create or replace temp table touched as
 select distinct customer_id, event_type, event_day, cast(received_at as date) as received_day
-from facts.usage_events where batch_seq > {seq}
+from facts.usage_events
+where batch_seq > {seq} and event_type in (select event_type from ops.{name}wanted_asks)
 union
 select older.customer_id, older.event_type, older.event_day, cast(older.received_at as date)
 from (select * from ops.restated where batch_seq > {seq}) as newer
@@ -123,16 +135,34 @@ def plan_named(
     `windows` is a SELECT with the columns of billing.charge_windows and `meter_no`; what is
     measured already is in ops.<name>measured_asks, as of the batch in ops.<name>measured_to.
     """
+    _make_part_starts(db)
     db.execute(WANTED.format(name=name, windows=windows, always=ALWAYS))
     row = db.execute(f"select max(batch_seq) from ops.{name}measured_to").fetchone()
     done = int(row[0]) if row and row[0] is not None else 0
-    db.execute(TOUCHED.format(seq=done))
+    # Where nothing was measured yet, every window is asked for, touched or not.
+    db.execute(TOUCHED.format(seq=done, name=name) + ("" if done else "limit 0"))
     db.execute(ASKS.format(name=name))
     db.execute("drop table touched")
     table = f"ops.{name}asks"
     asked = {row[0] for row in db.execute(f"select distinct meter_no from {table}").fetchall()}
     wanted = [rule for rule in rules if rule["meter_no"] in asked]
     return measured_sql(wanted, Relations(asks=table, days=_days(db, table)))
+
+
+def _make_part_starts(db: duckdb.DuckDBPyConnection) -> None:
+    """Replace ops.part_starts: when days begin on which a definition changes inside windows."""
+    times = db.sql(PART_DAYS).pl()
+    starts = pl.DataFrame(schema={**times.schema, "instant": INSTANT})
+    if times.height:
+        first, last = times["day"].min(), times["day"].max()
+        spans = zone_offsets(times["zone"].unique().to_list(), first, last)  # type: ignore[arg-type]
+        starts = local_instants(times, spans)
+    db.register("frame_in", starts.to_arrow())
+    db.execute(
+        "create or replace table ops.part_starts as "
+        "select zone, day, day_seconds, instant as starts_at from frame_in"
+    )
+    db.unregister("frame_in")
 
 
 def _days(db: duckdb.DuckDBPyConnection, table: str) -> tuple[str, str] | None:

@@ -3,6 +3,7 @@
 `flatten` makes schema `book` on any connection that has the view `facts.book_versions`.
 """
 
+from collections.abc import Collection
 from datetime import date
 
 import duckdb
@@ -152,15 +153,15 @@ TABLES = {
 DATED = ("entities", "terms", "customers")
 
 
-def flatten(db: duckdb.DuckDBPyConnection) -> None:
-    """Make every table of `TABLES` in schema `book` from `facts.book_versions`."""
+def flatten(db: duckdb.DuckDBPyConnection, only: Collection[str] = tuple(TABLES)) -> None:
+    """Make the tables of `TABLES` in schema `book`, or some, from `facts.book_versions`."""
     db.execute("create schema if not exists book")
     db.execute(SLOTS)
     db.execute(
         f"create or replace temp view latest as select * from book.slots where slot_to = {FOREVER}"
     )
-    for name, select in TABLES.items():
-        db.execute(f"create or replace table book.{name} as {select}")
+    for name in only:
+        db.execute(f"create or replace table book.{name} as {TABLES[name]}")
 
 
 def change_dates(db: duckdb.DuckDBPyConnection) -> list[date]:

@@ -11,6 +11,7 @@ from meterhouse.duck import literal
 from meterhouse.errors import UsageError
 from meterhouse.lake import Lake
 from meterhouse.nearest import did_you_mean
+from meterhouse.periods import zone_info
 from meterhouse.pricing.rating import rate_windows
 from meterhouse.run.asked_spans import Asked, Choose, pieces, refuse_zones, spans_of, zones_of
 from meterhouse.run.book import flatten
@@ -34,6 +35,8 @@ def estimate(lake: Lake, asked: Asked, choose: Choose = refuse_zones) -> dict[st
     """
     head = lake.head().batch_seq
     _refuse_unknown_batches(asked, head)
+    if asked.zone is not None:
+        zone_info(asked.zone)
     with lake.reading(asked.known_at) as db:
         customer = None if asked.customer == "all" else customer_of(db, asked.customer)
         read_book(db, None if customer is None else [customer], asked.known_at)

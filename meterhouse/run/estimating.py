@@ -38,6 +38,7 @@ from (
     where table_name = 'usage_events'
 )
 """
+RULES = "estimate_rules"
 FEW = 20  # customers that are named in the statement
 PREPARED = """
 create or replace temp table estimate_asks as
@@ -60,20 +61,30 @@ def measure(
     With `after_batch` only events count that came later than that batch. `rules` are those of the
     meter versions (default: of the book); `part_of` in asks is as in measuring.answered_sql.
     """
+    used, relations = prepare(db, asks, after_batch, rules)
+    sql = answered_sql(used, relations, RULES, has_parts="part_of" in asks.columns)
+    return db.sql(f"select * from ({sql}) order by ask_no, dimensions").pl()
+
+
+def prepare(
+    db: duckdb.DuckDBPyConnection,
+    asks: pl.DataFrame,
+    after_batch: int = 0,
+    rules: Sequence[dict[str, Any]] | None = None,
+) -> tuple[list[dict[str, Any]], Relations]:
+    """Hold asks, rules and offsets as temp tables; the rules that are asked, and what they read."""
     make_exact(db, temporary=True)
     wanted = set(asks.select("meter_id", "meter_version").unique().rows())
     known = read_rules(db) if rules is None else rules
     used = [one for one in known if (one["meter_id"], one["meter_version"]) in wanted]
-    _hold(db, "estimate_rules", pl.DataFrame(used, schema=SCHEMA))
+    _hold(db, RULES, pl.DataFrame(used, schema=SCHEMA))
     is_carried = any(rule["recurring"] for rule in used)
     _hold(db, "estimate_offsets", _offsets(asks, _first_day(db) if is_carried else date.max))
     has_parts = "part_of" in asks.columns
     db.register("asks_in", asks.select(*ASKS, *(["part_of"] if has_parts else [])).to_arrow())
     db.execute(PREPARED)
     db.unregister("asks_in")
-    relations = _relations(asks, after_batch, is_carried=is_carried)
-    sql = answered_sql(used, relations, "estimate_rules", has_parts=has_parts)
-    return db.sql(f"select * from ({sql}) order by ask_no, dimensions").pl()
+    return used, _relations(asks, after_batch, is_carried=is_carried)
 
 
 def _relations(asks: pl.DataFrame, after_batch: int, *, is_carried: bool) -> Relations:

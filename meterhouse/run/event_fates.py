@@ -13,8 +13,6 @@ import polars as pl
 from meterhouse.duck import literal
 from meterhouse.lake import Lake
 from meterhouse.periods import zone_offsets
-from meterhouse.run.book import flatten
-from meterhouse.run.meter_rules import read_rules
 from meterhouse.schema import PROPERTY_PREFIX
 
 NO_CONTRACT_ZONE = "UTC"
@@ -95,16 +93,6 @@ def newer() -> str:
         "row_no as newer_row, coalesce(action, 'amend') as action "
         "from facts.usage_events where replaces_seq > 0"
     )
-
-
-def rules_of(db: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """The rules of all versions of meters; only they and the types are made tables of the book."""
-    db.execute(
-        "create or replace view facts.book_versions as "
-        "from lake.facts.book_versions where kind in ('meter', 'event_type')"
-    )
-    flatten(db)
-    return [rule for rule in read_rules(db) if rule["aggregation"] != "sql"]
 
 
 def attach_published(lake: Lake, db: duckdb.DuckDBPyConnection) -> None:

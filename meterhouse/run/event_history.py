@@ -7,7 +7,8 @@ import duckdb
 from meterhouse.errors import Busy, UsageError
 from meterhouse.lake import Lake
 from meterhouse.locks import FileLock
-from meterhouse.run.event_fates import attach_published, described, newer, rules_of
+from meterhouse.run.event_fates import attach_published, described, newer
+from meterhouse.run.reading import rules_of
 from meterhouse.run.versions import find_versions
 
 

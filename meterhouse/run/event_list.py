@@ -15,7 +15,8 @@ from meterhouse.errors import UsageError
 from meterhouse.lake import Lake
 from meterhouse.nearest import did_you_mean, known_names
 from meterhouse.periods import zone_days
-from meterhouse.run.event_fates import attach_published, described, newer, rules_of, zone_of
+from meterhouse.run.event_fates import attach_published, described, newer, zone_of
+from meterhouse.run.reading import rules_of
 
 SPANS = (1, 7, 31, 366)  # days that are searched at once; after them all that is left
 NEAR = 50

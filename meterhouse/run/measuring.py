@@ -139,16 +139,20 @@ def _bucketed(kind: str, rules: Sequence[Rule], relations: Relations) -> str:
 
 
 def _item_days(rules: Sequence[Rule], relations: Relations) -> str:
-    """One row per item and local day: whether it was added then, and how the day left it."""
+    """One row per item and local day: whether it was added then, and how the day left it. Events
+    without an item are one item of no name, which is never counted; what came before a window that
+    starts inside a day belongs to days before."""
     return f"""
-        select ask_no, dimensions, item, local_day, any_value(window_start_on) as window_start_on,
+        select ask_no, dimensions, item,
+            case when happened_at < window_start then least(local_day, window_start_on - 1)
+                else local_day end as local_day,
+            any_value(window_start_on) as window_start_on,
             any_value(window_end_on) as window_end_on, any_value(period_days) as period_days,
             count(*) filter (happened_at >= window_start) as events,
             bool_or(not removes) as has_add,
             not arg_max(removes, (happened_at, source, event_id)) as stays
         from ({_read(rules, relations, is_local=True)})
-        where item is not null
-        group by ask_no, dimensions, item, local_day
+        group by 1, 2, 3, 4
         """
 
 
@@ -156,7 +160,8 @@ def _last_steps(kind: str, rules: Sequence[Rule], relations: Relations) -> str:
     """Items that the last step before the window's end left in."""
     return f"""
         select ask_no, dimensions, cast(sum(events) as bigint) as event_count,
-            cast(count(*) filter (stays) as decimal(38, 12)) as numerator,
+            cast(case when count(item) > 0 then count(item) filter (stays) end
+                as decimal(38, 12)) as numerator,
             cast(1 as hugeint) as denominator
         from (
             select ask_no, dimensions, item, sum(events) as events,
@@ -175,7 +180,7 @@ def _active_days(kind: str, rules: Sequence[Rule], relations: Relations) -> str:
                 case when (was_in or has_add) and local_day >= window_start_on then 1 else 0 end
                 + case when stays then greatest(0, least(coalesce(next_day, window_end_on),
                     window_end_on) - greatest(local_day + 1, window_start_on)) else 0 end
-            ) as decimal(38, 12)) as numerator,
+            ) filter (item is not null) as decimal(38, 12)) as numerator,
             cast(any_value(period_days) as hugeint) as denominator
         from (
             select *,
@@ -188,7 +193,19 @@ def _active_days(kind: str, rules: Sequence[Rule], relations: Relations) -> str:
         """
 
 
-def _read(rules: Sequence[Rule], relations: Relations, *, is_local: bool = False) -> str:
+def read_sql(rules: Sequence[Rule], relations: Relations, also: Sequence[str] = ()) -> str:
+    """The live events that the asks of these meters read: columns of the ask, happened_at, source,
+    event_id, value, item, removes, dimensions, local_day, bucket, and the columns in `also`."""
+    return _read(rules, relations, is_local=True, also=also)
+
+
+def _read(
+    rules: Sequence[Rule],
+    relations: Relations,
+    *,
+    is_local: bool = False,
+    also: Sequence[str] = (),
+) -> str:
     """The live events that the asks of these meters read, with what each meter reads of them."""
     numbers = ", ".join(str(int(rule["meter_no"])) for rule in rules)
     at = _at(rules)
@@ -208,6 +225,7 @@ def _read(rules: Sequence[Rule], relations: Relations, *, is_local: bool = False
         shifted = f"({at} + to_seconds(offsets.offset_seconds))"
         day = f"({shifted} - to_seconds(asks.day_seconds))"
         columns += f", cast({day} as date) as local_day, {_bucket(rules, shifted, day)} as bucket"
+    columns += "".join(f", events.{name}" for name in also)
     return f"""
         select {columns}, {at} as happened_at, events.source, events.event_id,
             {_case(rules, "value_sql")} as value, {_case(rules, "item_sql")} as item,

@@ -1,5 +1,6 @@
 """The meters of the book for people: what holds now, what reads it, how it came to be."""
 
+import json
 from datetime import date
 from typing import Any
 
@@ -73,7 +74,9 @@ def _shown(meters: Meters, name: str, on: date | None, readers: tuple[Any, ...])
     return {
         "meter_id": name,
         **{key: row[key] for key in ("meter_version", "event_type", "aggregation", "property")},
-        **{key: row[key] for key in ("filter", "dimensions", "unit", "shadow_of", "model")},
+        # As the document says it: a text or a mapping.
+        "filter": json.loads(row["filter"]) if row["filter"] else {},
+        **{key: row[key] for key in ("dimensions", "unit", "shadow_of", "model")},
         "in_force_on": on,
         "versions_recorded": len(meters.named(name)),
         "contracts": contracts,

@@ -31,7 +31,7 @@ def read_book(
         # The text is searched before it is read as JSON.
         texts = [f"contains(content, {literal(json.dumps(one))})" for one in customers]
         listed = ", ".join(map(literal, customers))
-        which += f" and ({' or '.join(texts)}) and content->>'$.customer' in ({listed})"
+        which += f" and ({' or '.join(texts)}) and (content->>'$.customer') in ({listed})"
     limit = "" if known_at is None else f"batch_seq <= {int(known_at)} and "
     db.execute(
         "create or replace view facts.book_versions as from lake.facts.book_versions "
@@ -63,9 +63,9 @@ def asks_of(windows: pl.DataFrame, definitions: pl.DataFrame) -> pl.DataFrame:
     `windows` has `ask_no` and the columns of charge_windows; one before the first definition asks
     nothing. Later parts of a window are numbered on from the greatest number there is.
     """
-    parts = windows.join(definitions, how="cross").filter(
-        pl.col("slot_from") < pl.col("window_end_on")
-    )
+    # Of the window only its times count: its item may read another meter.
+    own = windows.drop("meter_id", "meter_version", strict=False)
+    parts = own.join(definitions, how="cross").filter(pl.col("slot_from") < pl.col("window_end_on"))
     is_first = (pl.col("slot_from") <= pl.col("window_start_on")) & (
         pl.col("window_start_on") < pl.col("slot_to")
     )

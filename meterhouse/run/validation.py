@@ -215,7 +215,8 @@ def _number_rules(prop: Property, text: str, label: str) -> list[str]:
         f"when {fraction} > {prop.decimals} then 'too_many_decimals|{label} is ' || {text} "
         f"|| '; at most {prop.decimals} decimals are kept'",
         f"when try_cast({text} as {column_type}) is null then 'out_of_range|{label} is ' "
-        f"|| left({text}, 60) || ', more than {prop.digits - prop.decimals} digits before the point'",
+        f"|| left({text}, 60) || ', more than {prop.digits - prop.decimals} digits before '"
+        "|| 'the point'",
     ]
 
 

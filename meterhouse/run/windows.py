@@ -37,6 +37,12 @@ def _span(db: duckdb.DuckDBPyConnection, through: date) -> tuple[date, date]:
     """First and last day that matter: events may lie before the first contract and after today."""
     row = db.execute("select min(event_day), max(event_day) from facts.usage_events").fetchone()
     first, last = row if row and row[0] is not None else (through, through)
+    # A meter may go by the clock of our receipt.
+    received = db.execute(
+        "select cast(min(received_at) as date), cast(max(received_at) as date) from facts.batches"
+    ).fetchone()
+    if received and received[0] is not None:
+        first, last = min(first, received[0]), max(last, received[1])
     margin = timedelta(days=2)  # A local day may begin a day off the UTC day, on either side.
     return min(first, through) - margin, max(last, through) + margin
 

@@ -90,12 +90,15 @@ def window(zone, start_on, end_on, period=None, opens=time(), edges=(None, None)
 def live(events, supersede=()):
     """The newest version of each (source, id), without those that were made void.
 
-    A later record that is no amendment changes something only in sources that restate.
+    A later record that is no amendment changes something only in sources that restate, and there
+    only if it says anything else.
     """
     newest = {}
     for event in events:
         key = event.source, event.id
-        if key not in newest or event.action or event.source in supersede:
+        held = newest.get(key)
+        is_news = held is None or event != held._replace(received_at=event.received_at)
+        if held is None or event.action or (event.source in supersede and is_news):
             newest[key] = event
     return [event for event in newest.values() if event.action != "void"]
 

@@ -178,6 +178,8 @@ def test_only_the_newest_version_counts_and_a_void_one_never():
 
 def test_the_clock_of_receipt_decides_the_window():
     late = [event(1, "2026-03-31T23:59", received="2026-04-01T00:00", n=5)]
+    again = live([*late, late[0]._replace(received_at=utc("2026-05-01T00:00"))], ["api"])
+    assert again == late
     assert value(late, meter("sum", clock="received")) is None
     assert value(late, meter("sum", clock="received"), window("UTC", *_next())) == 5
 

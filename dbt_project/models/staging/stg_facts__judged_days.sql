@@ -84,17 +84,47 @@ spans as (
 
 ),
 
+-- An inner join with a filter after it: joins that test whether a row exists take equal keys only,
+-- or minutes.
+covering as (
+
+    select
+        clear.customer_id,
+        clear.event_type,
+        clear.event_day,
+        clear.passed,
+        spans.filter_bit
+    from clear
+    inner join spans
+        on
+            clear.customer_id = spans.customer_id
+            and clear.event_type = spans.event_type
+    where clear.day_start >= spans.covered_from and clear.day_start < spans.covered_to
+
+),
+
+matched as (
+
+    select distinct
+        customer_id,
+        event_type,
+        event_day,
+        passed
+    from covering
+    where filter_bit = 0 or (passed & filter_bit) <> 0
+
+),
+
 read_days as (
 
     select clear.*
     from clear
-    semi join spans
+    semi join matched
         on
-            clear.customer_id = spans.customer_id
-            and clear.event_type = spans.event_type
-            and clear.day_start >= spans.covered_from
-            and clear.day_start < spans.covered_to
-            and (spans.filter_bit = 0 or clear.passed & spans.filter_bit <> 0)
+            clear.customer_id = matched.customer_id
+            and clear.event_type = matched.event_type
+            and clear.event_day = matched.event_day
+            and clear.passed = matched.passed
 
 ),
 
@@ -102,13 +132,12 @@ unread_days as (
 
     select clear.*
     from clear
-    anti join spans
+    anti join matched
         on
-            clear.customer_id = spans.customer_id
-            and clear.event_type = spans.event_type
-            and clear.day_start >= spans.covered_from
-            and clear.day_start < spans.covered_to
-            and (spans.filter_bit = 0 or clear.passed & spans.filter_bit <> 0)
+            clear.customer_id = matched.customer_id
+            and clear.event_type = matched.event_type
+            and clear.event_day = matched.event_day
+            and clear.passed = matched.passed
 
 ),
 
@@ -116,16 +145,10 @@ unread_days as (
 covered_days as (
 
     select distinct
-        unread_days.customer_id,
-        unread_days.event_type,
-        unread_days.event_day
-    from unread_days
-    semi join spans
-        on
-            unread_days.customer_id = spans.customer_id
-            and unread_days.event_type = spans.event_type
-            and unread_days.day_start >= spans.covered_from
-            and unread_days.day_start < spans.covered_to
+        customer_id,
+        event_type,
+        event_day
+    from covering
 
 ),
 
