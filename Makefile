@@ -7,6 +7,8 @@ JOBS   ?= 2
 # Sizes of the benchmark.
 EVENTS ?= 10_000_000
 INVOICES ?= 100_000
+PEER_EVENTS ?= 5_000_000
+BENCH := .venv-bench
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo docs dictionary test check bench ui soak clean
@@ -39,8 +41,15 @@ check: $(STAMP)  ## format, lint, types, SQL lint and the fast tests
 	$(VENV)/bin/sqlfluff lint --disable-progress-bar dbt_project/models dbt_project/tests
 	$(PYTHON) -m pytest -q -n $(JOBS) --dist loadgroup -m "not slow and not soak"
 
-bench: $(STAMP)  ## measure speed and memory
+bench: $(STAMP) $(BENCH)/.installed  ## measure speed and memory, beside other engines
 	$(PYTHON) -m benchmarks.run --events $(EVENTS) --invoices $(INVOICES) --output bench.json
+	$(PYTHON) -m benchmarks.peers --events $(PEER_EVENTS) --chdb-python $(BENCH)/bin/python --output peers.json
+
+# Engines that only the benchmark compares with.
+$(BENCH)/.installed: $(STAMP) requirements/bench.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r requirements/bench.txt
+	@touch $@
 
 ui: $(STAMP)  ## open Dagster's pages on ./demo
 	$(VENV)/bin/meterhouse --home demo ui
@@ -49,5 +58,5 @@ soak: $(STAMP)  ## run, kill and restart for a long while
 	$(PYTHON) -m pytest -v tests -m soak
 
 clean:  ## remove .venv, caches and build results; ./demo stays
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis dbt_project/target dbt_project/logs
+	rm -rf $(VENV) $(BENCH) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis dbt_project/target dbt_project/logs
 	find . -name __pycache__ -type d -not -path './demo/*' -prune -exec rm -rf {} +

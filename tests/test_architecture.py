@@ -21,8 +21,8 @@ HTTP = {
     "socket",
 }
 ENGINES = {"duckdb", "dbt", "dagster", "dagster_dbt", "boto3", "botocore", "great_expectations"}
-EDGE_NAMES = ("lake", "lake_tables", "warehouse", "dedupe", "duck", "exact", "run", "cli", "web", "demo")
-EDGES = {f"meterhouse.{name}" for name in EDGE_NAMES}
+EDGE_NAMES = "lake lake_tables warehouse dedupe duck exact run cli web demo"
+EDGES = {f"meterhouse.{name}" for name in EDGE_NAMES.split()}
 ORCHESTRATION = {"dagster", "dagster_dbt", "assets", "pipelines"}
 ENTRANCES = {"meterhouse.cli", "meterhouse.web"}
 SUBJECTS = {

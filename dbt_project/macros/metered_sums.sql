@@ -73,6 +73,14 @@
     group by plan_no, day_no, shift_days, dimensions
 {% endmacro %}
 
+{# The days of meters with such rules, under those of plain ones; nothing where there are none. #}
+{% macro and_ruled_days(us_per_day) %}
+    {% if meter_rules('is_additive and not is_plain', 'meter_no') %}
+    union all by name
+    select * from ({{ ruled_sums(us_per_day) }}) as ruled_days
+    {% endif %}
+{% endmacro %}
+
 {# How many of its events have a value, among the counts of all. #}
 {% macro values_of_meter() %}
     case

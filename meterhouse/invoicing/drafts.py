@@ -7,7 +7,7 @@ from meterhouse.money import AMOUNT, rounded
 
 _GROUP = ("payer_id", "entity_id", "currency", "terms_id", "contract_id")
 _DRAFT_ID = ("payer_id", "entity_id", "currency", "terms_id", "boundary_on", "contract_id")
-_ORDER = ("contract_id", "item_id", "window_start_on", "is_correction", "line_key")
+_ORDER = ("contract_id", "item_id", "window_start_on", "is_correction", "dimensions", "line_key")
 
 COLUMNS = (
     *("draft_id", "kind", "entity_id", "customer_id", "contract_id", "currency", "terms_id"),

@@ -41,10 +41,11 @@ class Tier:
 
 @dataclass(frozen=True)
 class Line:
-    """One line; `notes` say what is unusual about it."""
+    """One line; `dimensions` say of what part of the usage it is, `notes` what is unusual."""
 
     number: int
     description: str
+    dimensions: str
     period: str
     notes: tuple[str, ...]
     quantity: str
@@ -184,6 +185,7 @@ class _Writer:
         return Line(
             number=line["line_no"],
             description=line["description"] or line["item"],
+            dimensions=", ".join(_dimensions(line.get("dimensions") or {})),
             period=self.form.period(*days),
             notes=tuple(self._line_notes(line)),
             quantity=self.form.number(line["quantity"]),
@@ -273,3 +275,10 @@ class _Writer:
         yield from (tax["reason"] for tax in self.content["tax"] if tax["reason"])
         if self.content["lines"]:
             yield self.words["includes_last_day"]
+
+
+def _dimensions(values: dict[str, Any]) -> Iterator[str]:
+    """Each value with the name of its property; an event without one has none."""
+    for name, value in sorted(values.items()):
+        shown = str(value).lower() if isinstance(value, bool) else value
+        yield f"{name.replace('_', ' ')}: {'–' if shown is None else shown}"

@@ -83,7 +83,10 @@ PART_DAYS = """
 select distinct windows.zone, rules.slot_from as day, windows.day_seconds,
     cast(rules.slot_from as timestamp) + to_seconds(windows.day_seconds) as local
 from billing.charge_windows as windows
-join (select meter_id, slot_from from ops.meter_rules where is_split) as rules using (meter_id)
+join (
+    -- A shadow is measured in the windows of the meter it runs beside.
+    select coalesce(shadow_of, meter_id) as meter_id, slot_from from ops.meter_rules where is_split
+) as rules using (meter_id)
 where rules.slot_from > windows.window_start_on and rules.slot_from < windows.window_end_on
 """
 # Days on which something new happened, by the clock of the event and by ours.

@@ -12,6 +12,7 @@ from meterhouse.run.completeness_check import compare
 from meterhouse.run.conserved import count_new
 from meterhouse.run.context import Run
 from meterhouse.run.invariants import CHECKS, Check
+from meterhouse.run.measured_check import measure_again
 from meterhouse.run.watching import WATCHES, prepare_watch
 
 EVERY_CHECK = (*CHECKS, *WATCHES)
@@ -22,6 +23,7 @@ NAMED_FAULT = "^(batch [0-9]|first )"
 def run_checks(run: Run, db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Run every check and store the results as facts; returns them, one row per result."""
     count_new(run, db)
+    measure_again(db)
     compare(db, run.lake.settings.file.sources, run.known_at)
     prepare_watch(run, db)
     results = pl.concat([_result(run, db, check) for check in EVERY_CHECK])

@@ -164,6 +164,41 @@ CHECKS = (
         """,
     ),
     Check(
+        "measured_windows_hold_their_events",
+        "window",
+        True,
+        "a window measured in this run holds the events it covers, and no other number than theirs",
+        "What was measured is not what the events say; delete the warehouse and run again.",
+        # measured_check.py counts the events once more, in another way.
+        """
+        select window_id as scope_id, sum(events) as expected, sum(recorded) as actual,
+            coalesce('first ' || min(dimensions) filter (events <> recorded or is_wrong), 'events')
+                as detail
+        from measured_again group by window_id
+        """,
+    ),
+    Check(
+        "dimensions_are_bounded",
+        "window",
+        False,
+        "a window has at most as many combinations of dimension values as its meter allows",
+        "Each is a line of its own: leave out the property, or raise the meter's dimension_limit.",
+        """
+        select determinants.window_id as scope_id, 'at most ' || any_value(dimension_limit)
+                as expected,
+            case when count(*) > any_value(dimension_limit) then cast(count(*) as varchar)
+                else 'at most ' || any_value(dimension_limit) end as actual,
+            any_value(contract_id) || ' ' || any_value(item_id) || ' from '
+                || any_value(window_start_on) || ', meter ' || any_value(meter_id) as detail
+        from usage.determinants as determinants
+        join (
+            select distinct meter_id, meter_version, dimension_limit from book.meters
+            where dimensions <> []
+        ) as meters using (meter_id, meter_version)
+        group by determinants.window_id
+        """,
+    ),
+    Check(
         "conflicts_are_resolved",
         "window",
         True,

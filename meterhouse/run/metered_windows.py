@@ -9,7 +9,7 @@ import polars as pl
 
 from meterhouse.contracts.windows import charge_windows
 from meterhouse.duck import literal
-from meterhouse.periods import zone_days, zone_offsets
+from meterhouse.periods import local_instants, zone_days, zone_offsets
 from meterhouse.run.book import flatten
 from meterhouse.run.estimating import ASKS
 from meterhouse.run.windows import MARGIN
@@ -97,15 +97,16 @@ def _next_number(windows: pl.DataFrame) -> int:
 
 
 def _cut(parts: pl.DataFrame) -> pl.DataFrame:
-    """Each part ends where the next of its window begins, at a local midnight."""
-    days = parts.drop_nulls("part_from").select("zone", part_from="part_from").unique()
-    first, last = days["part_from"].min(), days["part_from"].max()
+    """Each part ends where the next of its window begins, at the hour at which its days do."""
+    key = ["zone", "part_from", "day_seconds"]
+    local = pl.col("part_from").cast(pl.Datetime("us")) + pl.duration(seconds="day_seconds")
+    times = parts.drop_nulls("part_from").select(*key, local=local).unique()
+    first, last = times["part_from"].min(), times["part_from"].max()
     if not isinstance(first, date) or not isinstance(last, date):
         raise TypeError("No window has parts.")
-    starts = zone_days(days["zone"].unique().to_list(), first, last).rename({"day": "part_from"})
-    timed = parts.join(starts, on=["zone", "part_from"], how="left").sort(
-        "part_of", "part_from", nulls_last=False
-    )
+    spans = zone_offsets(times["zone"].unique().to_list(), first, last)
+    starts = local_instants(times, spans).select(*key, starts_at="instant")
+    timed = parts.join(starts, on=key, how="left").sort("part_of", "part_from", nulls_last=False)
     next_from = pl.col("part_from").shift(-1).over("part_of")
     next_start = pl.col("starts_at").shift(-1).over("part_of")
     return timed.with_columns(

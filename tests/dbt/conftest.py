@@ -10,8 +10,8 @@ from meterhouse.run.book import flatten
 from meterhouse.run.context import Run
 from meterhouse.run.dbt import parsed
 from meterhouse.run.marts import build_marts
-from meterhouse.run.usage import fold_usage
 from meterhouse.run.planning import plan_fold
+from meterhouse.run.usage import fold_usage
 from meterhouse.run.windows import make_windows
 from meterhouse.schema import FACTS
 from meterhouse.settings import HomeFile, Settings

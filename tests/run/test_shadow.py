@@ -123,6 +123,8 @@ def test_shadows_are_measured_with_each_run_and_never_billed(tmp_path):
     shadows = [
         ("eu", f"{SUM}\nfilter: region = 'eu'\nshadow_of: plain"),
         ("peak", "aggregation: max\nproperty: tokens\nshadow_of: plain\ndimensions: [region]"),
+        ("later", f"{SUM}\nsplit: true\nshadow_of: plain"),
+        ("later", f"{SUM}\nfilter: region = 'eu'\nsplit: true\nshadow_of: plain", "2025-11-16"),
     ]
     home = made(tmp_path, *live)
     called(home, "run", "--through", "2025-11-01")
@@ -134,11 +136,13 @@ def test_shadows_are_measured_with_each_run_and_never_billed(tmp_path):
     called(home, "run", "--through", "2025-11-01")
     october = [
         ("2025-10-01", "eu", "7", "3", "-2.00", True),
+        ("2025-10-01", "later", "7", "7", "0.00", True),
         ("2025-10-01", "peak", "7", "7", "0.00", True),
     ]
     assert sql(home, DIFFERENCES) == [
         *october,
         ("2025-11-01", "eu", "18", "11", "-3.50", False),
+        ("2025-11-01", "later", "18", "11", "-3.50", False),
         ("2025-11-01", "peak", "18", "13", "-2.50", False),
     ]
     assert sql(home, "select distinct meter_id from facts.billed_lines order by 1") == [
@@ -153,6 +157,7 @@ def test_shadows_are_measured_with_each_run_and_never_billed(tmp_path):
     assert sql(home, DIFFERENCES) == [
         *october,
         ("2025-11-01", "eu", "27", "20", "-3.50", False),
+        ("2025-11-01", "later", "27", "20", "-3.50", False),
         ("2025-11-01", "peak", "27", "16", "-5.50", False),
     ]
     # Only the windows that the late event fell into were measured again.

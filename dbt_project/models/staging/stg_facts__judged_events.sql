@@ -64,7 +64,10 @@ judged as (
         coalesce(bool_or(metered_types.event_type is not null), false) as has_meter,
         coalesce(bool_or(plan.event_type = events.event_type), false) as is_covered,
         coalesce(
-            bool_or(plan.event_type = events.event_type and {{ passes_filter('plan.meter_no') }}), false
+            bool_or(
+                plan.event_type = events.event_type and {{ passes_filter('plan.meter_no') }}
+            ),
+            false
         ) as is_read,
         coalesce(bool_or(coverage.contract_id is not null), false) as has_contract
     from events

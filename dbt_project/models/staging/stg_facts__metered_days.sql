@@ -60,21 +60,10 @@ plain_days as (
 
 ),
 
-{% if meter_rules('is_additive and not is_plain', 'meter_no') %}
-ruled_days as (
-
-    {{ ruled_sums(us_per_day) }}
-
-),
-
-{% endif %}
 summed as (
 
     select * from plain_days
-    {% if meter_rules('is_additive and not is_plain', 'meter_no') %}
-    union all by name
-    select * from ruled_days
-    {% endif %}
+    {{ and_ruled_days(us_per_day) }}
 
 )
 

@@ -70,6 +70,13 @@ inside as (
 
 ),
 
+carried_rules as (
+
+    select * from rules
+    where recurring
+
+),
+
 -- Levels that are carried into windows: the sum of all days before.
 carried_days as (
 
@@ -84,7 +91,7 @@ carried_days as (
         sum(daily.value_count) as value_count,
         sum(daily.quantity) as quantity
     from daily
-    semi join (select * from rules where recurring) as carried
+    semi join carried_rules as carried
         on daily.meter_id = carried.meter_id and daily.meter_version = carried.meter_version
     group by all
 
@@ -182,7 +189,9 @@ summed as (
                         epoch_us(added.window_end) - epoch_us(added.window_start) as decimal(18, 0)
                     )
                 when 'prorated_sum'
-                    then additive.unit_days + additive.opening_level
+                    then
+                        additive.unit_days
+                        + additive.opening_level
                         * cast(added.window_end_on - added.window_start_on as decimal(9, 0))
                 else additive.quantity + additive.opening_level
             end as decimal(38, 12)

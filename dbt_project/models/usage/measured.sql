@@ -22,16 +22,12 @@
 {# The statement is the run's: it reads every aggregation from events, also for an estimate.
    depends_on: {{ source('facts', 'usage_events') }} {{ source('ops', 'restated') }}
    {{ source('usage', 'zone_offsets') }} #}
-{% set statement = namespace(text='') %}
-{% if execute %}
-    {% set statement.text = run_query('select statement from ops.measure').rows[0][0] %}
-{% endif %}
 
 with
 
 measured as (
 
-    {{ statement.text }}
+    {{ measure_statement() }}
 
 ),
 
