@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -302,13 +303,20 @@ class Lake:
         return dict(rows)
 
     def verify(
-        self, db: duckdb.DuckDBPyConnection, tables: Sequence[str], since: int = 0
+        self,
+        db: duckdb.DuckDBPyConnection,
+        tables: Sequence[str],
+        since: int = 0,
+        days: tuple[date, date] | None = None,
     ) -> list[Corrupt]:
-        """Compare every registered file of `tables` above batch `since` with its SHA-256."""
+        """Compare every registered file of `tables` above batch `since` with its SHA-256; with
+        `days` also older ones of those event days, both included."""
+        first, last = days or (date.max, date.min)
         rows = db.execute(
-            "select path, sha256 from lake.facts.files "
-            "where list_contains(?, table_name) and batch_seq > ? order by path",
-            [list(tables), since],
+            "select path, sha256 from lake.facts.files where list_contains(?, table_name) "
+            "and (batch_seq > ? or try_cast(regexp_extract(path, 'event_day=([0-9-]+)', 1) "
+            "as date) between ? and ?) order by path",
+            [list(tables), since, first, last],
         ).fetchall()
         with ThreadPoolExecutor(max_workers=2) as pool:
             found = pool.map(self._compare, rows)

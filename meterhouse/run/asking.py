@@ -170,10 +170,22 @@ def _make_part_starts(db: duckdb.DuckDBPyConnection) -> None:
 
 def _days(db: duckdb.DuckDBPyConnection, table: str) -> tuple[str, str] | None:
     """The days of the events that are asked for, so that DuckLake passes over other files."""
+    days = asked_days(db, table)
+    return days and (days[0].isoformat(), days[1].isoformat())
+
+
+def asked_days(db: duckdb.DuckDBPyConnection, table: str) -> tuple[date, date] | None:
+    """First and last event day that the asks of a table read, or None where nothing is asked.
+
+    By the clock of receipt an event may be of any day.
+    """
     row = db.execute(
-        f"select min(cast(read_from as date)), max(cast(window_end as date)) from {table}"
+        "select min(cast(read_from as date)), max(cast(window_end as date)), "
+        f"bool_or(clock = 'received') from {table}"
     ).fetchone()
     if row is None or row[0] is None:
         return None
-    first, last = row
-    return (first if isinstance(first, date) else date.min).isoformat(), last.isoformat()
+    first, last, is_any_day = row
+    if is_any_day or not isinstance(first, date):
+        return date.min, date.max
+    return first, last

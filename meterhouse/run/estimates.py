@@ -15,9 +15,9 @@ from meterhouse.periods import zone_info
 from meterhouse.pricing.rating import rate_windows
 from meterhouse.run.asked_spans import Asked, Choose, pieces, refuse_zones, spans_of, zones_of
 from meterhouse.run.book import flatten
-from meterhouse.run.estimating import measure, usage_days
+from meterhouse.run.estimating import measure
 from meterhouse.run.meter_versions import Meters, read_meters
-from meterhouse.run.metered_windows import asks_of, read_book, span_windows, usage_windows
+from meterhouse.run.metered_windows import asks_of, last_day, read_book, span_windows, usage_windows
 
 NEAR = 50
 PRICED = ("contract_id", "item_id", "currency", "price_model", "price")
@@ -41,9 +41,8 @@ def estimate(lake: Lake, asked: Asked, choose: Choose = refuse_zones) -> dict[st
         customer = None if asked.customer == "all" else customer_of(db, asked.customer)
         read_book(db, None if customer is None else [customer], asked.known_at)
         meters = read_meters(db)
-        days = usage_days(db)
-        last_on = None if days is None else days[1]
         definitions = meters.definitions(asked.meter, asked.version)
+        last_on = last_day(db, meters, [asked.meter])
         windows = _windows(db, asked, meters, customer, last_on, choose)
         rows = _measured(db, asked, meters, definitions, windows)
     return {

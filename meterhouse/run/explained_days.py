@@ -51,8 +51,8 @@ def days_of(db: duckdb.DuckDBPyConnection, reading: Reading) -> dict[int, list[d
     kinds: dict[tuple[str, bool], list[int]] = {}
     for line in reading.lines.drop_nulls("ask_no").iter_rows(named=True):
         rule = reading.rule_of(line["meter_id"], line["meter_version"])
-        kind = rule["aggregation"], rule["bucket"] is not None
-        kinds.setdefault(kind, []).append(int(line["line_no"]))
+        key = rule["aggregation"], rule["bucket"] is not None
+        kinds.setdefault(key, []).append(int(line["line_no"]))
     found: dict[int, list[dict[str, Any]]] = {}
     for (kind, has_buckets), numbers in kinds.items():
         listed = ", ".join(map(str, numbers))

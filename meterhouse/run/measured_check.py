@@ -7,7 +7,6 @@ passes over the older instead. Only the windows in ops.asks are read, so the cos
 from typing import Any
 
 import duckdb
-import polars as pl
 
 from meterhouse.duck import literal
 from meterhouse.run.meter_rules import SCHEMA
@@ -44,7 +43,7 @@ from (
     join (select * from ops.asks where meter_no = {number}) as asks
         on asks.customer_id = events.customer_id
         and events.{at} >= asks.window_start and events.{at} < asks.window_end
-    where ({filter}) and {kept}
+    where ({filter})
 ) as events
 left join usage.measured as measured using (window_id, dimensions)
 group by window_id, dimensions
@@ -73,12 +72,8 @@ def measure_again(db: duckdb.DuckDBPyConnection) -> None:
     days = db.execute(
         "select min(window_start)::date::varchar, max(window_end)::date::varchar from ops.asks"
     ).fetchone()
-    found = [_found(rule, days) for rule in _rules(rules)]
+    found = [_found(rule, days) for rule in rules.to_dicts()]
     db.execute(AGAIN.format(found=" union all ".join(found) or EMPTY))
-
-
-def _rules(rules: pl.DataFrame) -> list[dict[str, Any]]:
-    return rules.to_dicts()
 
 
 def _found(rule: dict[str, Any], days: tuple[Any, ...] | None) -> str:
@@ -89,7 +84,6 @@ def _found(rule: dict[str, Any], days: tuple[Any, ...] | None) -> str:
         which += f" and event_day between date '{days[0]}' and date '{days[1]}'"
     # A split window has its parts measured by several versions: only events can be compared.
     has_number = rule["bucket"] is None and not rule["recurring"] and not rule["is_split"]
-    counts_items = kind == "prorated_unique_count" or rule["removes_sql"] != "false"
     return FOUND.format(
         wrong=WRONG.get(kind, "false") if has_number else "false",
         dimensions=rule["dimensions_sql"],
@@ -98,5 +92,4 @@ def _found(rule: dict[str, Any], days: tuple[Any, ...] | None) -> str:
         number=int(rule["meter_no"]),
         at="received_at" if is_received else "occurred_at",
         filter=rule["filter_sql"],
-        kept=f"{rule['item_sql']} is not null" if counts_items else "true",
     )

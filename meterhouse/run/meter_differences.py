@@ -16,9 +16,9 @@ from meterhouse.errors import UsageError
 from meterhouse.lake import Lake
 from meterhouse.pricing.rating import rate_windows
 from meterhouse.run.estimates import PRORATED, customer_of
-from meterhouse.run.estimating import measure, usage_days
+from meterhouse.run.estimating import measure
 from meterhouse.run.meter_versions import Meters, read_meters
-from meterhouse.run.metered_windows import asks_of, read_book, usage_windows
+from meterhouse.run.metered_windows import asks_of, last_day, read_book, usage_windows
 from meterhouse.run.proposed import Proposed, propose, proposed
 
 SIDES = ("a", "b")
@@ -117,12 +117,13 @@ def _with(db: duckdb.DuckDBPyConnection, change: Proposed) -> Meters:
 
 
 def _windows(db: duckdb.DuckDBPyConnection, asked: Compared, meters: Meters) -> pl.DataFrame:
-    days = usage_days(db)
-    last_on = max(day for day in (days and days[1], asked.until, date(1970, 1, 1)) if day)
     known = {row["meter_id"] for row in meters.rows}
-    for name in dict.fromkeys(one.partition("@")[0] for one in (asked.a, asked.b)):
-        if name not in known:
-            continue  # Only in the folder: no contract can read it yet.
+    # One that is only in the folder cannot be read by a contract yet.
+    names = [one.partition("@")[0] for one in (asked.a, asked.b)]
+    named = list(dict.fromkeys(name for name in names if name in known))
+    until = (last_day(db, meters, named), asked.until, date(1970, 1, 1))
+    last_on = max(day for day in until if day)
+    for name in named:
         found = usage_windows(db, [name], last_on)
         if found.is_empty():
             found = usage_windows(db, [meters.live(name)], last_on)

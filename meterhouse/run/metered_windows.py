@@ -11,7 +11,8 @@ from meterhouse.contracts.windows import charge_windows
 from meterhouse.duck import literal
 from meterhouse.periods import local_instants, zone_days, zone_offsets
 from meterhouse.run.book import flatten
-from meterhouse.run.estimating import ASKS
+from meterhouse.run.estimating import ASKS, usage_days
+from meterhouse.run.meter_versions import Meters
 from meterhouse.run.windows import MARGIN
 
 DAY = timedelta(days=1)
@@ -38,6 +39,15 @@ def read_book(
         f"where {limit}(kind in {KINDS} or ({which}))"
     )
     flatten(db)
+
+
+def last_day(db: duckdb.DuckDBPyConnection, meters: Meters, names: Sequence[str]) -> date | None:
+    """The last UTC day of recorded usage, by the clock of the meters; None without any."""
+    days = usage_days(db)
+    if days is None or all(row["clock"] == "event" for n in names for row in meters.named(n)):
+        return None if days is None else days[1]
+    row = db.execute("select cast(max(received_at) as date) from facts.batches").fetchone()
+    return max(days[1], row[0]) if row and row[0] else days[1]
 
 
 def usage_windows(

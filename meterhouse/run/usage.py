@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+from meterhouse.run.asking import asked_days
 from meterhouse.run.context import Run
 from meterhouse.run.dbt import NodeResult, build, parsed
 from meterhouse.run.meter_models import meter_models
 from meterhouse.warehouse import pin_table
 
 MODELS = ("path:models/staging", "path:models/usage")
-TABLES = ("usage.daily", "usage.determinants")
+TABLES = ("usage.daily", "usage.measured", "usage.determinants")
 
 
 def fold_usage(
@@ -17,10 +18,12 @@ def fold_usage(
 ) -> list[NodeResult]:
     """Build the usage models and their tests, then pin what they made.
 
-    The files of the events that are folded are compared with their hashes first.
+    The files of the events that are folded or measured are compared with their hashes first.
     """
+    with run.warehouse.connect(run.pin, run.known_at) as db:
+        days = asked_days(db, "ops.asks")
     with run.lake.reading() as db:
-        damaged = run.lake.verify(db, ["usage_events"], fold_from)
+        damaged = run.lake.verify(db, ["usage_events"], fold_from, days)
     if damaged:
         raise damaged[0]
     results = build(run, (*MODELS, *_sql_meters(run)), fold_from=fold_from, tell=tell)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from meterhouse.errors import UsageError
 from meterhouse.money import PLACES
 from meterhouse.rendering.formats import formats
+from meterhouse.rendering.html import html
 from meterhouse.rendering.labels import labels, languages
 from meterhouse.rendering.presentation import Payment, Presentation, presentation, read_logo
 from meterhouse.rendering.printable import printable
@@ -180,3 +181,16 @@ def test_the_look_comes_from_the_book_and_a_logo_is_a_picture_below_it(tmp_path)
             read_logo(tmp_path, name)
     with pytest.raises(UsageError, match="no colour"):
         Presentation(accent="red;}")
+
+
+def test_a_line_told_apart_by_dimensions_names_them_under_its_description(sample):
+    values = {"user_id": "<7>", "region": "eu", "live": True, "tier": None}
+    sample["lines"][0]["dimensions"] = values
+    made = printable(sample, Presentation())
+    assert made.lines[0].dimensions == "live: true, region: eu, tier: –, user id: <7>"
+    page = html(made).decode()
+    assert "<small>live: true, region: eu, tier: –, user id: &lt;7&gt;</small>" in page
+
+
+def test_a_line_without_dimensions_has_no_line_for_them(sample):
+    assert printable(sample, Presentation()).lines[0].dimensions == ""

@@ -68,10 +68,10 @@ def test_a_number_that_the_events_do_not_give_holds_back_its_window(home, meter,
 
 
 def test_more_dimension_values_than_the_meter_allows_are_told_and_hold_back_nothing(home):
-    meter = {"kind": "meter", "id": "j-max", **METERS["j-max"], "dimension_limit": 1}
+    meter = {"kind": "meter", "id": "j-max", **METERS["j-max"], "dimension_limit": 4}
     home.record(meter)
-    home.land([Event("api", "far", "job", "alpha", DECEMBER.format(7),
-                     (("amount", "1"), ("region", "us")))])  # fmt: skip
+    home.land([Event("api", f"far{n}", "job", "alpha", DECEMBER.format(n),
+                     (("amount", "1"), ("region", f"r{n}"))) for n in range(2, 7)])  # fmt: skip
     done = home.issue(THROUGH)
     told = [one for one in done.checks
             if one["check_name"] == "dimensions_are_bounded" and not one["passed"]]  # fmt: skip

@@ -20,6 +20,7 @@ reported as (
         item_id,
         item_description,
         component,
+        coalesce(dimensions, '{}') as dimensions,
         meter_id,
         window_start_on,
         window_end_on,
