@@ -1,5 +1,6 @@
 import os
 import time
+from datetime import date, timedelta
 
 import pytest
 
@@ -64,6 +65,18 @@ def test_only_the_tables_and_batches_asked_for_are_compared(filled):
     assert faults(filled, ["outbox"]) == []
     assert faults(filled, ["usage_events"], since=1) == []
     assert len(faults(filled, ["usage_events"])) == 1
+
+
+def test_older_files_of_the_days_asked_for_are_compared_too(filled):
+    path = paths(filled, "usage_events")[0]
+    day = date.fromisoformat(path.parent.name.removeprefix("event_day="))
+    path.unlink()
+    other = day - timedelta(days=1)
+    with filled.reading() as db:
+        head = filled.head().batch_seq
+        assert filled.verify(db, ["usage_events"], head) == []
+        assert filled.verify(db, ["usage_events"], head, (other, other)) == []
+        assert len(filled.verify(db, ["usage_events"], head, (other, day))) == 1
 
 
 def test_a_sweep_removes_orphans_older_than_the_age_and_no_registered_file(filled):

@@ -185,12 +185,11 @@ def test_the_look_comes_from_the_book_and_a_logo_is_a_picture_below_it(tmp_path)
 
 def test_a_line_told_apart_by_dimensions_names_them_under_its_description(sample):
     values = {"user_id": "<7>", "region": "eu", "live": True, "tier": None}
-    sample["lines"][0]["dimensions"] = values
-    made = printable(sample, Presentation())
+    made = sample(lines__0__dimensions=values)
     assert made.lines[0].dimensions == "live: true, region: eu, tier: –, user id: <7>"
     page = html(made).decode()
     assert "<small>live: true, region: eu, tier: –, user id: &lt;7&gt;</small>" in page
 
 
 def test_a_line_without_dimensions_has_no_line_for_them(sample):
-    assert printable(sample, Presentation()).lines[0].dimensions == ""
+    assert sample().lines[0].dimensions == ""
