@@ -71,7 +71,7 @@ def replaced(home, book, day, events, number):
 
 @given(steps=STEPS)
 @settings(
-    max_examples=3,
+    max_examples=2,
     derandomize=True,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],

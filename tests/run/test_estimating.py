@@ -45,7 +45,9 @@ def determined(home, through):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", [3, 11, 29])
+@pytest.mark.parametrize(
+    "seed", [11, pytest.param(3, marks=pytest.mark.soak), pytest.param(29, marks=pytest.mark.soak)]
+)
 def test_an_estimate_of_each_window_is_its_determinant(tmp_path, seed):
     """Every aggregation, split definitions, two zones at once, days that begin at six."""
     made = world(seed)
