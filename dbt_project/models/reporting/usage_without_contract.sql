@@ -70,7 +70,8 @@ valued as (
         converted.month_on,
         meters.unit,
         converted.event_count,
-        converted.quantity,
+        coalesce(converted.quantity, 0) as quantity,
+        converted.quantity is not null as has_quantity,
         meters.list_currency as currency,
         cast(
             cast(converted.quantity as decimal(26, 6))
