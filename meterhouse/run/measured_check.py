@@ -14,7 +14,12 @@ from meterhouse.run.meter_rules import SCHEMA
 # Temp table measured_again: one row per window and dimensions, what is recorded and what is found.
 AGAIN = """
 create or replace temp table measured_again as
-with found as ({found})
+with parts as ({found}),
+-- The parts of a split window are one measure.
+found as (
+    select window_id, dimensions, sum(events)::bigint as events, bool_or(is_wrong) as is_wrong
+    from parts group by window_id, dimensions
+)
 select window_id, dimensions, coalesce(measured.event_count, 0) as recorded,
     coalesce(found.events, 0) as events,
     -- The number itself, where it can be told from events one by one.
