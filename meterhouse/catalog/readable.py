@@ -7,7 +7,7 @@ from meterhouse.catalog.fields import places
 from meterhouse.catalog.known import Book
 from meterhouse.catalog.meters import Meter
 from meterhouse.catalog.plan import Version
-from meterhouse.contracts.documents import Flat
+from meterhouse.contracts.prices import Flat
 
 SCALE = 18  # Decimals of DECIMAL(38, 18): quantity and price together, so that products are exact.
 

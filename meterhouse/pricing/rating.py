@@ -1,36 +1,33 @@
 """Rating: from windows with quantities to amounts, one pass of columns for each price model."""
 
-from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from types import MappingProxyType
 
 import polars as pl
 
 from meterhouse.errors import UsageError
 from meterhouse.money import AMOUNT, QUANTITY, rounded
-from meterhouse.pricing import flat, graduated, per_unit
+from meterhouse.pricing.models import MODELS, PARTS, Model
 from meterhouse.pricing.steps import RATED
 
-MODELS: Mapping[str, Callable[[pl.DataFrame], pl.DataFrame]] = MappingProxyType(
-    {"flat": flat.rate, "graduated": graduated.rate, "per_unit": per_unit.rate}
-)
 _NOTHING = pl.DataFrame(
     schema=pl.Schema({"window_id": pl.String(), "amount_unrounded": AMOUNT, "steps": pl.String()})
 )
 
 
-def rate_windows(windows: pl.DataFrame) -> pl.DataFrame:
+def rate_windows(windows: pl.DataFrame, parts: pl.DataFrame | None = None) -> pl.DataFrame:
     """One row per window: its quantity, amount (unrounded, and rounded to the currency) and steps.
 
-    `windows` has the columns of charge_windows and `quantity` (of a fee its fixed quantity).
+    `windows` has the columns of charge_windows and `quantity` (of a fee its fixed quantity);
+    `parts` (columns of PARTS) what the windows of models that read parts are made of.
     """
     _refuse_unknown_models(windows)
     _refuse_missing(windows, "quantity")
-    parts = [
-        rate(windows.filter(pl.col("price_model") == model)).select(RATED)
-        for model, rate in MODELS.items()
+    known = pl.DataFrame(schema=dict(PARTS)) if parts is None else parts
+    rated = [
+        _rated(model, windows.filter(pl.col("price_model") == name), known)
+        for name, model in MODELS.items()
     ]
-    amounts = pl.concat([_NOTHING, *parts])
+    amounts = pl.concat([_NOTHING, *rated])
     result = windows.select("window_id", "currency", pl.col("quantity").cast(QUANTITY)).join(
         amounts, on="window_id", how="left", validate="1:1"
     )
@@ -42,6 +39,15 @@ def rate_windows(windows: pl.DataFrame) -> pl.DataFrame:
         amount=rounded(pl.col("amount_unrounded"), pl.col("currency")),
         steps="steps",
     ).sort("window_id")
+
+
+def _rated(model: Model, windows: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
+    """What the model makes of its windows; most books use few models."""
+    if windows.is_empty():
+        return _NOTHING
+    if not model.reads_parts:
+        return model.rate(windows).select(RATED)
+    return model.rate(windows, parts.join(windows, on="window_id", how="semi")).select(RATED)
 
 
 def _refuse_unknown_models(windows: pl.DataFrame) -> None:

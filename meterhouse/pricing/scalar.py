@@ -1,21 +1,24 @@
 """One price, one quantity: the slow twin of the engine, for tests and for reading."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from types import MappingProxyType
 from typing import Any
 
 from meterhouse.errors import UsageError
-from meterhouse.pricing import flat, graduated, per_unit
-
-MODELS: Mapping[str, Callable[[Decimal, Mapping[str, Any]], Decimal]] = MappingProxyType(
-    {"flat": flat.charge, "graduated": graduated.charge, "per_unit": per_unit.charge}
-)
+from meterhouse.pricing.models import MODELS
 
 
-def charge(price: Mapping[str, Any], quantity: Decimal) -> Decimal:
-    """The unrounded charge of a full period for a price with all its defaults filled."""
-    model = price["model"]
-    if model not in MODELS:
-        raise UsageError(f"Price model {model!r} is not known; known are {', '.join(MODELS)}.")
-    return MODELS[model](quantity, price)
+def charge(
+    price: Mapping[str, Any], quantity: Decimal, parts: Sequence[Mapping[str, Any]] = ()
+) -> Decimal:
+    """The unrounded charge of a full period for a price with all its defaults filled.
+
+    `parts` (dicts with the columns of PARTS but window_id) are for the models that read them.
+    """
+    model = MODELS.get(price["model"])
+    if model is None:
+        raise UsageError(
+            f"Price model {price['model']!r} is not known; known are {', '.join(MODELS)}."
+        )
+    charged = model.charge(parts, price) if model.reads_parts else model.charge(quantity, price)
+    return Decimal(charged)

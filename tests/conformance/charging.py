@@ -10,7 +10,8 @@ import polars as pl
 
 from meterhouse.canonical import canonical_json
 from meterhouse.money import AMOUNT, QUANTITY, places, rounded
-from meterhouse.pricing.rating import MODELS, rate_windows
+from meterhouse.pricing.models import MODELS
+from meterhouse.pricing.rating import rate_windows
 from tests.conformance.vectors import NotSupported
 
 _TOLD = {"id", "source", "kind", "notes", "unverified", "unverified_reason"}
