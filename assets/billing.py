@@ -7,18 +7,20 @@ import dagster as dg
 from assets.metadata import described, money, standing, table_of, tables
 from assets.partitions import DAY, ONE_RUN, through
 from assets.resources import BillingRun
+from assets.specs import daily_specs
 from meterhouse.run import steps
 
-OWNERS = ["team:billing"]
-COMMON = {"group_name": "billing", "owners": OWNERS, "partitions_def": DAY}
+OWNER = "team:billing"
 
 
 @dg.asset(
     key=["billing", "desired_lines"],
     deps=[["billing", "charge_windows"], ["usage", "determinants"], ["ops", "run"]],
     kinds={"polars", "duckdb"},
+    group_name="billing",
+    owners=[OWNER],
+    partitions_def=DAY,
     backfill_policy=ONE_RUN,
-    **COMMON,
 )
 def desired_lines(context: dg.AssetExecutionContext, billing: BillingRun) -> dg.MaterializeResult:
     """One row per charge window that is due: what it should cost, whatever was billed before."""
@@ -40,23 +42,27 @@ SHADOWS = {
 }
 
 
+DRAFTS = {
+    ("billing", "drafts"): "One row per document that waits: desired minus all billed before.",
+    ("billing", "draft_lines"): "One row per line of a draft.",
+}
+CHECKED = {
+    ("facts", "check_results"): "One row per check, scope and run; failed ones hold back issuing.",
+    ("facts", "manifests"): "One row per run: what it read, with which code, and what it made.",
+}
+
+
 @dg.multi_asset(
     name="shadow",
-    specs=[
-        dg.AssetSpec(
-            list(key),
-            deps=[
-                *(["billing", name] for name in ("charge_windows", "desired_lines")),
-                ["usage", "determinants"],
-            ],
-            description=description,
-            group_name=key[0],
-            owners=OWNERS,
-            kinds={"polars", "duckdb"},
-            partitions_def=DAY,
-        )
-        for key, description in SHADOWS.items()
-    ],
+    specs=daily_specs(
+        SHADOWS,
+        [
+            *(["billing", name] for name in ("charge_windows", "desired_lines")),
+            ["usage", "determinants"],
+        ],
+        owner=OWNER,
+        kinds={"polars", "duckdb"},
+    ),
     backfill_policy=ONE_RUN,
 )
 def shadow(
@@ -76,22 +82,15 @@ def shadow(
 
 @dg.multi_asset(
     name="draft",
-    specs=[
-        dg.AssetSpec(
-            ["billing", table],
-            deps=[
-                ["billing", "desired_lines"],
-                *(["book", name] for name in ("customers", "entities", "terms", "meters")),
-            ],
-            description=description,
-            kinds={"polars", "duckdb"},
-            **COMMON,
-        )
-        for table, description in (
-            ("drafts", "One row per document that waits: desired minus all billed before."),
-            ("draft_lines", "One row per line of a draft."),
-        )
-    ],
+    specs=daily_specs(
+        DRAFTS,
+        [
+            ["billing", "desired_lines"],
+            *(["book", name] for name in ("customers", "entities", "terms", "meters")),
+        ],
+        owner=OWNER,
+        kinds={"polars", "duckdb"},
+    ),
     backfill_policy=ONE_RUN,
 )
 def draft(context: dg.AssetExecutionContext, billing: BillingRun) -> Iterator[dg.MaterializeResult]:
@@ -113,19 +112,13 @@ def draft(context: dg.AssetExecutionContext, billing: BillingRun) -> Iterator[dg
 
 @dg.multi_asset(
     name="check",
-    specs=[
-        dg.AssetSpec(
-            ["facts", table],
-            deps=[["billing", "drafts"], ["billing", "draft_lines"], ["usage", "fates"]],
-            description=description,
-            kinds={"duckdb", "ducklake"},
-            **COMMON,
-        )
-        for table, description in (
-            ("check_results", "One row per check, scope and run; failed ones hold back issuing."),
-            ("manifests", "One row per run: what it read, with which code, and what it made."),
-        )
-    ],
+    specs=daily_specs(
+        CHECKED,
+        [["billing", "drafts"], ["billing", "draft_lines"], ["usage", "fates"]],
+        owner=OWNER,
+        kinds={"duckdb", "ducklake"},
+        group="billing",
+    ),
     backfill_policy=ONE_RUN,
 )
 def check(context: dg.AssetExecutionContext, billing: BillingRun) -> Iterator[dg.MaterializeResult]:

@@ -6,8 +6,9 @@ from typing import Any
 import dagster as dg
 
 from assets.metadata import described, money, standing, table_of
-from assets.partitions import DAY, ONE_RUN, through
+from assets.partitions import ONE_RUN, through
 from assets.resources import BillingRun
+from assets.specs import daily_specs
 from meterhouse.run import steps
 from meterhouse.run.issuing import Issued
 
@@ -23,23 +24,18 @@ TABLES = {
 
 @dg.multi_asset(
     name="issue",
-    specs=[
-        dg.AssetSpec(
-            ["facts", table],
-            deps=[
-                ["billing", "drafts"],
-                ["billing", "draft_lines"],
-                ["facts", "check_results"],
-                ["facts", "manifests"],
-            ],
-            description=description,
-            group_name="documents",
-            owners=["team:finance"],
-            kinds={"polars", "ducklake"},
-            partitions_def=DAY,
-        )
-        for table, description in TABLES.items()
-    ],
+    specs=daily_specs(
+        {("facts", table): description for table, description in TABLES.items()},
+        [
+            ["billing", "drafts"],
+            ["billing", "draft_lines"],
+            ["facts", "check_results"],
+            ["facts", "manifests"],
+        ],
+        owner="team:finance",
+        kinds={"polars", "ducklake"},
+        group="documents",
+    ),
     backfill_policy=ONE_RUN,
 )
 def issue(context: dg.AssetExecutionContext, billing: BillingRun) -> Iterator[dg.MaterializeResult]:

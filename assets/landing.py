@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import dagster as dg
 
 from assets.metadata import preview, row_count, table_of
-from assets.partitions import DAY, ONE_RUN
+from assets.partitions import ONE_RUN
 from assets.resources import Home
+from assets.specs import daily_specs
 from meterhouse.errors import Busy, MeterhouseError, SourceUnavailable
 from meterhouse.lake import Lake
 from meterhouse.run.bill import admit
@@ -39,18 +40,13 @@ BOOK_VERSIONS = dg.AssetSpec(
 
 @dg.multi_asset(
     name="load",
-    specs=[
-        dg.AssetSpec(
-            ["facts", table],
-            deps=[LANDED.key, BOOK_VERSIONS.key],
-            description=description,
-            group_name=GROUP,
-            owners=OWNERS,
-            kinds={"polars", "ducklake"},
-            partitions_def=DAY,
-        )
-        for table, description in TABLES.items()
-    ],
+    specs=daily_specs(
+        {("facts", table): description for table, description in TABLES.items()},
+        [LANDED.key, BOOK_VERSIONS.key],
+        owner=OWNERS[0],
+        kinds={"polars", "ducklake"},
+        group=GROUP,
+    ),
     backfill_policy=ONE_RUN,
     # A source that does not answer is asked again; bad data stays bad and is not.
     retry_policy=dg.RetryPolicy(max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL),

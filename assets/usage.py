@@ -10,6 +10,7 @@ from assets.dbt import MANIFEST, TRANSLATOR, reported
 from assets.metadata import Metadata, counted, described, standing, tables
 from assets.partitions import DAY, ONE_RUN, through
 from assets.resources import BillingRun
+from assets.specs import daily_specs
 from meterhouse.run import steps
 
 WINDOWS = {
@@ -22,24 +23,19 @@ WINDOWS = {
 
 @dg.multi_asset(
     name="cut",
-    specs=[
-        dg.AssetSpec(
-            list(key),
-            deps=[
-                ["ops", "run"],
-                ["book", "contracts"],
-                ["book", "contract_items"],
-                ["book", "meters"],
-                ["facts", "usage_events"],
-            ],
-            description=description,
-            group_name="usage",
-            owners=["team:billing"],
-            kinds={"polars", "duckdb"},
-            partitions_def=DAY,
-        )
-        for key, description in WINDOWS.items()
-    ],
+    specs=daily_specs(
+        WINDOWS,
+        [
+            ["ops", "run"],
+            ["book", "contracts"],
+            ["book", "contract_items"],
+            ["book", "meters"],
+            ["facts", "usage_events"],
+        ],
+        owner="team:billing",
+        kinds={"polars", "duckdb"},
+        group="usage",
+    ),
     backfill_policy=ONE_RUN,
 )
 def cut(context: dg.AssetExecutionContext, billing: BillingRun) -> Iterator[dg.MaterializeResult]:
