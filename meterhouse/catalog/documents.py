@@ -11,6 +11,7 @@ from meterhouse.catalog.fields import (
     Currency,
     Day,
     Decimals,
+    Documented,
     Fraction,
     Locale,
     PropertyName,
@@ -102,7 +103,7 @@ class Branding(Strict):
     phone: Text | None = Field(None, description="Telephone number, as printed.")
 
 
-class Entity(Strict):
+class Entity(Documented):
     """A business entity of the seller, which issues invoices and keeps a ledger."""
 
     legal_name: Text = Field(description="Name in the register, printed on invoices.")
@@ -121,15 +122,6 @@ class Entity(Strict):
     branding: Branding | None = Field(None, description="How its documents look.")
     locale: Locale | None = Field(
         None, description="Language and formats of its documents: 'de-DE'; absent: 'en-US'."
-    )
-
-
-class PaymentTerms(Strict):
-    """When an invoice is due."""
-
-    description: Text | None = Field(None, description="Text printed on invoices.")
-    net_days: Annotated[int, Field(ge=0, le=3650)] = Field(
-        description="Calendar days from the invoice date to the due date."
     )
 
 
@@ -180,7 +172,7 @@ class Property(Strict):
         return self.path or name
 
 
-class EventType(Strict):
+class EventType(Documented):
     """A type of usage events and the typed properties that meters can read."""
 
     description: Text | None = Field(None, description="What one event stands for.")
@@ -228,7 +220,7 @@ class Tax(Strict):
         return self
 
 
-class Customer(Strict):
+class Customer(Documented):
     """Whose usage is measured, and who may pay."""
 
     name: Text = Field(description="Name printed on invoices.")

@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -16,8 +16,11 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    PlainValidator,
+    SerializerFunctionWrapHandler,
     StringConstraints,
     WithJsonSchema,
+    model_serializer,
 )
 
 from meterhouse.money import PLACES
@@ -33,6 +36,17 @@ class Strict(BaseModel):
     """Base of all parts of documents: unknown keys and silent conversions are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
+
+
+class Sparing(Strict):
+    """Says nothing of the fields in `SELDOM` that are not given: older content stays as it was."""
+
+    SELDOM: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _without_seldom(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = dump(self)
+        return {k: v for k, v in content.items() if v is not None or k not in self.SELDOM}
 
 
 def nearest(name: str, known: list[str]) -> str:
@@ -117,6 +131,16 @@ def printable(text: str) -> str:
     return text
 
 
+def _custom(value: Any) -> str | int | bool:
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, str) and value.strip() and len(value) <= 2000:
+        return printable(value)
+    if isinstance(value, int) and abs(value) < 10**18:
+        return value
+    raise ValueError("is a text, a whole number, a date, true or false")
+
+
 @cache
 def _zones() -> frozenset[str]:
     return frozenset(available_timezones())
@@ -183,3 +207,20 @@ Locale = Annotated[
     AfterValidator(_known_locale),
 ]
 Decimals = Annotated[int, Field(ge=0, le=DECIMAL_PLACES)]
+
+# What a custom attribute may hold; documents of kind `attribute` say which of these it is.
+CustomValue = Annotated[
+    str | int | bool,
+    PlainValidator(_custom),
+    WithJsonSchema({"type": ["string", "integer", "boolean"]}),
+]
+
+
+class Documented(Sparing):
+    """Base of whole documents: every one may carry attributes that the book itself defines."""
+
+    SELDOM: ClassVar[frozenset[str]] = frozenset({"custom"})
+
+    custom: dict[PropertyName, CustomValue] | None = Field(
+        None, description="Values of attributes that documents of kind `attribute` define, by name."
+    )

@@ -2,16 +2,23 @@
 
 from collections.abc import Mapping
 
-from meterhouse.catalog.documents import Customer, Entity, EventType, PaymentTerms
+from meterhouse.catalog.documents import Customer, Entity, EventType
 from meterhouse.catalog.fields import Day, Id, Strict
 from meterhouse.catalog.meters import Meter
+from meterhouse.catalog.payment_terms import PaymentTerms
+from meterhouse.catalog.plans import Plan
+from meterhouse.catalog.products import Attribute, Product, ProductPrice
 from meterhouse.contracts.documents import Contract
 
 KINDS: Mapping[str, type[Strict]] = {
+    "attribute": Attribute,
     "entity": Entity,
     "payment_terms": PaymentTerms,
     "event_type": EventType,
     "meter": Meter,
+    "product": Product,
+    "price": ProductPrice,
+    "plan": Plan,
     "customer": Customer,
     "contract": Contract,
 }

@@ -11,7 +11,7 @@ from meterhouse.catalog import faults
 from meterhouse.catalog.documents import Customer, Entity, EventType
 from meterhouse.catalog.fields import Strict
 from meterhouse.catalog.kinds import KINDS
-from meterhouse.catalog.loading import Document
+from meterhouse.catalog.given import Document
 from meterhouse.catalog.meters import Meter
 from meterhouse.contracts.documents import Contract
 

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from meterhouse.catalog.fields import (
     Currency,
     Decimals,
+    Documented,
     Fraction,
     Id,
     NonNegative,
@@ -86,7 +87,7 @@ class Rounding(Strict):
     )
 
 
-class Meter(Strict):
+class Meter(Documented):
     """How events become a quantity."""
 
     description: Text | None = Field(None, description="What is measured.")

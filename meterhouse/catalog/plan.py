@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from meterhouse.canonical import canonical_json, sha256_text
 from meterhouse.catalog.kinds import KINDS
-from meterhouse.catalog.loading import Document
+from meterhouse.catalog.given import Document
 
 Slot = tuple[str, str, date | None]
 Action = Literal["new", "changed", "same", "kept"]

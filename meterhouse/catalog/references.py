@@ -6,7 +6,7 @@ from datetime import date
 from meterhouse.catalog import meterable, overlaps, readable, shadows
 from meterhouse.catalog.fields import nearest
 from meterhouse.catalog.known import Book, M, Slot, grouped, read
-from meterhouse.catalog.loading import Document
+from meterhouse.catalog.given import Document
 from meterhouse.catalog.plan import Version
 from meterhouse.contracts.documents import Contract
 

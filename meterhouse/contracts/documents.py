@@ -2,20 +2,23 @@
 
 from collections import Counter
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from meterhouse.catalog.fields import (
     Currency,
     Day,
+    Documented,
     Id,
     NonNegative,
+    Sparing,
     Strict,
     Text,
     TimeOfDay,
     Zone,
 )
+from meterhouse.contracts.pins import Pin, PlanUse
 from meterhouse.contracts.prices import Flat, Price
 
 
@@ -34,8 +37,10 @@ def _default_quantity(data: dict[str, Any]) -> Decimal | None:
     return Decimal(1) if isinstance(data["price"], Flat) else None
 
 
-class Item(Strict):
+class Item(Sparing):
     """One thing a contract charges for."""
+
+    SELDOM: ClassVar[frozenset[str]] = frozenset({"product", "list_price", "from_plan"})
 
     id: Id = Field(description="Id of the item, unique in its contract.")
     description: Text = Field(description="Text of the invoice line.")
@@ -58,6 +63,17 @@ class Item(Strict):
         description="How many are charged, for flat prices only; default '1'.",
     )
     prorate: Prorate = Field(Prorate(), description="How a fee is cut in incomplete periods.")
+    product: Id | None = Field(
+        None,
+        description="Id of the product; what the item does not say (description, meter, price) is "
+        "taken from it.",
+    )
+    list_price: Id | None = Field(
+        None, description="Id of the price that `price` was taken from; filled in when recorded."
+    )
+    from_plan: Id | None = Field(
+        None, description="Id of the plan that the item comes from; filled in when recorded."
+    )
 
     @model_validator(mode="after")
     def _fee_or_usage(self) -> Self:
@@ -75,8 +91,10 @@ def _repeated_ids(items: tuple[Item, ...]) -> list[str]:
     return sorted(id for id, count in Counter(item.id for item in items).items() if count > 1)
 
 
-class Contract(Strict):
+class Contract(Documented):
     """Who pays whom for what, and from when until when."""
+
+    SELDOM: ClassVar[frozenset[str]] = frozenset({"custom", "plan", "pinned"})
 
     customer: Id = Field(description="Id of the customer whose usage and fees are charged.")
     payer: Id = Field(
@@ -106,8 +124,19 @@ class Contract(Strict):
         description="Day of the month on which periods begin; default: the day of `start`.",
     )
     payment_terms: Id = Field(description="Id of the payment terms.")
-    items: Annotated[tuple[Item, ...], Field(min_length=1, strict=False)] = Field(
-        description="What is charged; at least one item."
+    plan: PlanUse | None = Field(
+        None, description="The plan whose items it has, and where it differs; or only its id."
+    )
+    items: tuple[Item, ...] = Field(
+        (),
+        strict=False,
+        description="What is charged, beside the items of the plan; at least one item in all.",
+    )
+    pinned: tuple[Pin, ...] | None = Field(
+        None,
+        strict=False,
+        description="Versions of plan, products and prices that its items were made of; filled in "
+        "when recorded, and kept until the contract names others.",
     )
     purchase_order: Text | None = Field(
         None, description="The payer's order number, printed on invoices."
@@ -115,6 +144,8 @@ class Contract(Strict):
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
+        if not self.items:
+            raise ValueError("`items` must not be empty: a contract charges for something")
         if self.end is not None and self.end <= self.start:
             raise ValueError(f"`end` ({self.end}) must be later than `start` ({self.start})")
         if self.start_time is not None and self.start_time < self.day_starts_at:

@@ -1,7 +1,6 @@
 """What a price may say: one model per way of turning a quantity into an amount."""
 
 from decimal import Decimal
-from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -14,6 +13,8 @@ from meterhouse.catalog.fields import (
     Strict,
     places,
 )
+from meterhouse.contracts.event_prices import Bps, BulkBps, Percentage, TieredBps
+from meterhouse.contracts.tier_prices import Graduated, GraduatedPercentage, Stairstep, Volume
 
 
 class PerUnit(Strict):
@@ -42,47 +43,6 @@ class PerUnit(Strict):
         return self
 
 
-class Tier(Strict):
-    """A range of quantity and what it costs."""
-
-    up_to: Positive | None = Field(
-        None, description="Last quantity in the tier, in units; null only in the last tier."
-    )
-    unit_amount: NonNegative = Field(
-        description="Amount in the contract's currency for each unit in the tier."
-    )
-    flat_amount: NonNegative = Field(
-        Decimal(0), description="Amount added once when the tier is reached."
-    )
-
-
-class Graduated(Strict):
-    """Each unit costs what its own tier says."""
-
-    model: Literal["graduated"] = Field(description="Each unit costs what its own tier says.")
-    tiers: Annotated[tuple[Tier, ...], Field(min_length=1, strict=False)] = Field(
-        description="The tiers with rising bounds; the last one is open."
-    )
-    bill_flat_on_zero: bool = Field(
-        True, description="Whether the first tier's flat amount is billed when nothing was used."
-    )
-
-    @property
-    def decimals(self) -> int:
-        """Decimals of the finest price of one unit."""
-        return max(places(tier.unit_amount) for tier in self.tiers)
-
-    @model_validator(mode="after")
-    def _bounds_rise_to_an_open_end(self) -> Self:
-        bounds = [tier.up_to for tier in self.tiers[:-1]]
-        closed = [bound for bound in bounds if bound is not None]
-        if self.tiers[-1].up_to is not None or len(closed) < len(bounds):
-            raise ValueError("the last tier, and only it, must be open: `up_to: null`")
-        if any(low >= high for low, high in pairwise(closed)):
-            raise ValueError("`up_to` must rise from tier to tier")
-        return self
-
-
 class Flat(Strict):
     """A fee that does not depend on usage."""
 
@@ -92,4 +52,73 @@ class Flat(Strict):
     )
 
 
-Price = Annotated[PerUnit | Graduated | Flat, Field(discriminator="model")]
+class Package(Strict):
+    """Units are sold in packages."""
+
+    model: Literal["package"] = Field(description="Units are sold in packages.")
+    package_size: Positive = Field(description="Units in a package.")
+    package_amount: NonNegative = Field(
+        description="Amount in the contract's currency for each package."
+    )
+    free_units: NonNegative = Field(
+        Decimal(0), description="Units taken off before packages are counted."
+    )
+    rounding: Literal["up", "down"] = Field(
+        "up", description="Whether a package that is only started is charged (up) or not (down)."
+    )
+
+    @property
+    def decimals(self) -> int:
+        """No decimals of a unit: packages are whole numbers."""
+        return 0
+
+
+class Overage(Strict):
+    """Some units are included, each unit above them costs the same."""
+
+    model: Literal["overage"] = Field(
+        description="Some units are included, each unit above them costs the same."
+    )
+    included_units: NonNegative = Field(description="Units that cost nothing.")
+    unit_amount: NonNegative = Field(
+        description="Amount in the contract's currency for each unit above the included ones."
+    )
+
+    @property
+    def decimals(self) -> int:
+        """Decimals of the price of one unit."""
+        return places(self.unit_amount)
+
+
+class Dynamic(Strict):
+    """The events bring the amount; it is charged times a factor."""
+
+    model: Literal["dynamic"] = Field(
+        description="The quantity is money already; it is charged times a factor."
+    )
+    multiplier: NonNegative = Field(
+        Decimal(1), description="Factor: '1' passes on what was measured, '1.2' adds 20 %."
+    )
+
+    @property
+    def decimals(self) -> int:
+        """Decimals of the factor."""
+        return places(self.multiplier)
+
+
+Price = Annotated[
+    PerUnit
+    | Graduated
+    | Flat
+    | Volume
+    | Stairstep
+    | Package
+    | Overage
+    | Dynamic
+    | Percentage
+    | GraduatedPercentage
+    | Bps
+    | BulkBps
+    | TieredBps,
+    Field(discriminator="model"),
+]

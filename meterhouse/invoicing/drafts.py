@@ -3,6 +3,7 @@
 import polars as pl
 
 from meterhouse.canonical_columns import array_of, day, integer, short_sha256, string
+from meterhouse.invoicing.due_dates import due_date
 from meterhouse.money import AMOUNT, rounded
 
 _GROUP = ("payer_id", "entity_id", "currency", "terms_id", "contract_id")
@@ -89,14 +90,16 @@ def _totals(draft_lines: pl.DataFrame) -> pl.DataFrame:
 def _dated(totals: pl.DataFrame, terms: pl.DataFrame, series: pl.DataFrame) -> pl.DataFrame:
     """Never before the last date of the series, because numbers rise with dates."""
     kind = pl.when(pl.col("net") >= 0).then(pl.lit("invoice")).otherwise(pl.lit("credit_note"))
-    known_terms = terms.select("terms_id", "net_days", terms_description="description")
+    known_terms = terms.select(
+        "terms_id", "net_days", "counted_from", "due_day", terms_description="description"
+    )
     last = series.group_by("entity_id", "kind").agg(pl.col("last_invoice_date").max())
     return (
         totals.with_columns(kind=kind)
         .join(last, on=["entity_id", "kind"], how="left")
         .join(known_terms, on="terms_id", how="left")
         .with_columns(invoice_date=pl.max_horizontal("boundary_on", "last_invoice_date"))
-        .with_columns(due_date=pl.col("invoice_date") + pl.duration(days="net_days"))
+        .with_columns(due_date=due_date())
     )
 
 

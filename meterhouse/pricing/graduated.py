@@ -7,96 +7,76 @@ from typing import Any
 import polars as pl
 
 from meterhouse.money import AMOUNT
-from meterhouse.pricing.steps import EXACT, RATED, ZERO, billable, number, step, text
+from meterhouse.pricing import tiers
+from meterhouse.pricing.steps import EXACT, RATED, ZERO
 
-PRICE = pl.Struct(
-    {
-        "bill_flat_on_zero": pl.Boolean,
-        "tiers": pl.List(
-            pl.Struct({"up_to": pl.String, "unit_amount": pl.String, "flat_amount": pl.String})
-        ),
-    }
-)
+# More than any invoice. A closed tier that could cost more has no sum, so a window beyond it is
+# refused; without this a bound as good as endless would overflow in windows far below it.
+_MOST = pl.lit(Decimal(10) ** 17, dtype=AMOUNT)
+_NOUGHT = pl.lit(ZERO, dtype=AMOUNT)
 
 
-def charge(quantity: Decimal, price: Mapping[str, Any]) -> Decimal:
+def charge(quantity: Decimal, price: Mapping[str, Any], unit: str = tiers.UNIT) -> Decimal:
     """The unrounded charge. Slow and obvious: tests hold `rate` to it."""
     total, above = ZERO, ZERO
-    tiers = price["tiers"]
     with localcontext(EXACT):
         if quantity == 0 and price["bill_flat_on_zero"]:
-            return Decimal(tiers[0]["flat_amount"])
-        for tier in tiers:
+            return tiers.charged(price["tiers"][0], ZERO, unit)
+        for tier in price["tiers"]:
             if quantity <= above:
                 break
-            is_last = tier is tiers[-1]
+            is_last = tier is price["tiers"][-1]
             ceiling = quantity if is_last else min(quantity, Decimal(tier["up_to"]))
-            total += (ceiling - above) * Decimal(tier["unit_amount"]) + Decimal(tier["flat_amount"])
+            total += tiers.charged(tier, ceiling - above, unit)
             above = ceiling
     return total
 
 
-def tiers(prices: pl.Series) -> pl.DataFrame:
-    """One row per price and tier: units above `above` and up to `up_to` (in), null in the last."""
-    rows = (
-        pl.DataFrame({"price": prices.unique()})
-        .with_columns(pl.col("price").str.json_decode(PRICE).alias("parsed"))
-        .unnest("parsed")
-        .explode("tiers", empty_as_null=False, keep_nulls=False)
-        .unnest("tiers")
-        .with_columns(
-            number("up_to"),
-            number("unit_amount"),
-            number("flat_amount"),
-            tier_no=pl.int_range(pl.len()).over("price"),
-            is_last=pl.int_range(pl.len()).over("price") == pl.len().over("price") - 1,
-        )
-    )
-    zero = pl.lit(ZERO, dtype=AMOUNT)
-    # The last tier is open even if a bound was written: usage beyond it must never cost nothing.
-    return rows.with_columns(
-        above=pl.col("up_to").shift().over("price", order_by="tier_no").fill_null(zero),
-        up_to=pl.when(~pl.col("is_last")).then("up_to"),
-    )
-
-
-def rate(windows: pl.DataFrame) -> pl.DataFrame:
+def rate(windows: pl.DataFrame, unit: str = tiers.UNIT) -> pl.DataFrame:
     """One row per window: window_id, amount_unrounded and steps (one per tier reached)."""
-    quantity = pl.col("quantity")
-    opens_at_zero = (pl.col("asked") == 0) & (pl.col("tier_no") == 0) & pl.col("bill_flat_on_zero")
-    reached = (
-        windows.select("window_id", "price", asked="quantity", quantity=billable())
-        .join(tiers(windows["price"]), on="price")
-        .filter((quantity > pl.col("above")) | opens_at_zero)
-        .with_columns(units=pl.min_horizontal(quantity, "up_to") - pl.col("above"))
-        .with_columns(amount=pl.col("units") * pl.col("unit_amount") + pl.col("flat_amount"))
-    )
-    summed = (
-        reached.with_columns(step=_step())
-        .group_by("window_id")
-        .agg(
-            amount_unrounded=pl.col("amount").sum(),
-            steps=pl.col("step").sort_by("tier_no").str.join(","),
-        )
-    )
+    units = pl.col("quantity") - pl.col("above")
+    reached = (pl.col("asked") > 0) | ((pl.col("asked") == 0) & pl.col("bill_flat_on_zero"))
+    # Tiers that are full cost the same in every window: only the last one reached is new.
     return (
-        windows.select("window_id")
-        .join(summed, on="window_id", how="left")
+        tiers.placed(windows, summed(tiers.table(windows["price"], unit)))
+        .with_columns(amount=tiers.cost(units))
+        .with_columns(step=tiers.step(pl.col("amount"), units))
         .with_columns(
-            pl.col("amount_unrounded").fill_null(pl.lit(ZERO, dtype=AMOUNT)),
-            steps=pl.format("[{}]", pl.col("steps").fill_null("")),
+            amount_unrounded=pl.when(reached)
+            .then(pl.col("before") + pl.col("amount"))
+            .otherwise(_NOUGHT),
+            steps=pl.when(reached)
+            .then(pl.concat_str(pl.lit("["), "steps_before", "step", pl.lit("]")))
+            .otherwise(pl.lit("[]")),
         )
         .select(RATED)
     )
 
 
-def _step() -> pl.Expr:
-    return step(
-        "tier",
-        amount=text(pl.col("amount")),
-        flat_amount=text(pl.col("flat_amount")),
-        from_=text(pl.col("above")),
-        quantity=text(pl.col("units")),
-        to=text(pl.col("up_to")),
-        unit_amount=text(pl.col("unit_amount")),
+def summed(rows: pl.DataFrame) -> pl.DataFrame:
+    """The tiers with what those below cost when full: amount `before` and text `steps_before`."""
+    full = (
+        rows.with_columns(units=pl.when(_fits()).then(pl.col("up_to") - pl.col("above")))
+        .with_columns(full=tiers.cost(pl.col("units")))
+        .with_columns(full_step=tiers.step(pl.col("full"), pl.col("units")))
+    )
+    all_steps = full.group_by("price_no").agg(all_steps=pl.format("{},", "full_step"))
+    below = pl.col("full").shift(fill_value=ZERO)
+    return (
+        full.join(all_steps, on="price_no", how="left", maintain_order="left")
+        .with_columns(
+            before=pl.when(below.is_null().cum_sum() == 0).then(below.cum_sum()).over("price_no"),
+            steps_before=pl.col("all_steps").list.head("tier_no").list.join(""),
+        )
+        .drop("units", "full", "full_step", "all_steps")
+    )
+
+
+def _fits() -> pl.Expr:
+    """Whether the full tier costs less than _MOST, or nearly: only a guard, not an amount."""
+    one = pl.lit(Decimal(1), dtype=AMOUNT)
+    dear = pl.max_horizontal("unit", "package_amount", one)
+    # exact: both sides are far from any amount that is billed.
+    return pl.col("up_to") - pl.col("above") <= _MOST / dear * pl.min_horizontal(
+        "package_size", one
     )

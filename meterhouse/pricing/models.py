@@ -7,7 +7,21 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from meterhouse.money import QUANTITY
-from meterhouse.pricing import flat, graduated, per_unit
+from meterhouse.pricing import (
+    bps,
+    bulk_bps,
+    dynamic,
+    flat,
+    graduated,
+    graduated_percentage,
+    overage,
+    package,
+    per_unit,
+    percentage,
+    stairstep,
+    tiered_bps,
+    volume,
+)
 
 # What a window is made of, for models that need more than one quantity: events in order, time
 # buckets, dimension values, units or movements. `keys` is canonical JSON, "{}" where there is none;
@@ -26,17 +40,29 @@ PARTS: Mapping[str, pl.DataType | type[pl.DataType]] = MappingProxyType(
 
 class Model(NamedTuple):
     """A price model. `rate` gets windows (and their parts, if it reads them) and returns RATED;
-    `charge` is the scalar twin: of a quantity and a price, or of parts and a price."""
+    `charge` is the scalar twin: of a quantity and a price, or of parts and a price. A model that
+    `takes_whole` reads a window without parts as one part of the whole quantity."""
 
     rate: Callable[..., pl.DataFrame]
     charge: Callable[..., Any]
     reads_parts: bool = False
+    takes_whole: bool = False
 
 
 MODELS: Mapping[str, Model] = MappingProxyType(
     {
+        "bps": Model(bps.rate, bps.charge, reads_parts=True, takes_whole=True),
+        "bulk_bps": Model(bulk_bps.rate, bulk_bps.charge, reads_parts=True, takes_whole=True),
+        "dynamic": Model(dynamic.rate, dynamic.charge),
         "flat": Model(flat.rate, flat.charge),
         "graduated": Model(graduated.rate, graduated.charge),
+        "graduated_percentage": Model(graduated_percentage.rate, graduated_percentage.charge),
+        "overage": Model(overage.rate, overage.charge),
+        "package": Model(package.rate, package.charge),
         "per_unit": Model(per_unit.rate, per_unit.charge),
+        "percentage": Model(percentage.rate, percentage.charge, reads_parts=True, takes_whole=True),
+        "stairstep": Model(stairstep.rate, stairstep.charge),
+        "tiered_bps": Model(tiered_bps.rate, tiered_bps.charge, reads_parts=True, takes_whole=True),
+        "volume": Model(volume.rate, volume.charge),
     }
 )

@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from meterhouse.pricing.steps import EXACT, RATED, ZERO, billable, number, step, text
+from meterhouse.pricing.steps import EXACT, RATED, ZERO, billable, number, priced, spelled, text
 
-PRICE = pl.Struct({"unit_amount": pl.String, "per": pl.String})
+PRICE = {"unit_amount": pl.String, "per": pl.String}
 
 
 def charge(quantity: Decimal, price: Mapping[str, Any]) -> Decimal:
@@ -24,23 +24,20 @@ def rate(windows: pl.DataFrame) -> pl.DataFrame:
     # exact: the door lets at most 12 decimals through after dividing by `per`.
     unit = number("unit_amount") / number("per")
     return (
-        windows.with_columns(pl.col("price").str.json_decode(PRICE).alias("parsed"))
-        .select("window_id", quantity=billable(), parsed="parsed")
-        .unnest("parsed")
-        .with_columns(unit=unit)
+        priced(windows, PRICE)
+        .select("window_id", quantity=billable(), unit=unit)
         .with_columns(amount_unrounded=pl.col("quantity") * pl.col("unit"))
-        .with_columns(
-            steps=pl.format(
-                "[{}]",
-                step(
-                    "unit",
-                    amount=text(pl.col("amount_unrounded")),
-                    from_=pl.lit("0"),
-                    quantity=text(pl.col("quantity")),
-                    to=pl.lit(None, dtype=pl.String),
-                    unit_amount=text(pl.col("unit")),
-                ),
-            )
-        )
+        .with_columns(steps=pl.format("[{}]", _step()))
         .select(RATED)
+    )
+
+
+def _step() -> pl.Expr:
+    return spelled(
+        "unit",
+        amount=text(pl.col("amount_unrounded")),
+        from_="0",
+        quantity=text(pl.col("quantity")),
+        to=None,
+        unit_amount=text(pl.col("unit")),
     )

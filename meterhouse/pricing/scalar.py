@@ -20,5 +20,7 @@ def charge(
         raise UsageError(
             f"Price model {price['model']!r} is not known; known are {', '.join(MODELS)}."
         )
-    charged = model.charge(parts, price) if model.reads_parts else model.charge(quantity, price)
-    return Decimal(charged)
+    if not model.reads_parts:
+        return Decimal(model.charge(quantity, price))
+    is_whole = model.takes_whole and not parts and quantity > 0
+    return Decimal(model.charge([{"quantity": quantity}] if is_whole else parts, price))

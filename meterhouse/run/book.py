@@ -45,7 +45,9 @@ TABLES = {
     # One row per terms of payment.
     "terms": """
         select doc_id as terms_id, content->>'$.description' as description,
-            (content->>'$.net_days')::bigint as net_days
+            (content->>'$.net_days')::bigint as net_days,
+            content->>'$.counted_from' as counted_from,
+            (content->>'$.due_day')::bigint as due_day
         from latest where kind = 'payment_terms'""",
     # One row per customer.
     "customers": """

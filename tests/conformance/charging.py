@@ -3,55 +3,86 @@
 import json
 from collections.abc import Mapping
 from datetime import date
-from decimal import Decimal
-from typing import Any
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal, localcontext
+from typing import Any, NamedTuple
 
 import polars as pl
+from pydantic import TypeAdapter, ValidationError
 
 from meterhouse.canonical import canonical_json
+from meterhouse.contracts.prices import Price
 from meterhouse.money import AMOUNT, QUANTITY, places, rounded
-from meterhouse.pricing.models import MODELS
+from meterhouse.pricing.models import MODELS, PARTS
 from meterhouse.pricing.rating import rate_windows
+from tests.conformance import charging_parts, charging_simple
+from tests.conformance.readings import Reading, plainly, refuse_unknown
 from tests.conformance.vectors import NotSupported
 
 _TOLD = {"id", "source", "kind", "notes", "unverified", "unverified_reason"}
 _CHARGE = {
     *_TOLD,
-    *("model", "currency", "price", "quantity", "round_to", "rounding"),
-    *("expected_amount", "expected_detail"),
+    *("model", "currency", "price", "quantity", "round_to", "rounding", "previously_billed"),
+    *("expected_amount", "expected_detail", "phases", "expected_phase_amounts"),
 }
 _SUBTOTAL = {
     *_TOLD,
     *("currency", "line_amounts_unrounded", "round_to", "rounding", "expected_amount"),
 }
-_PRICE = {
-    "flat": {"amount"},
-    "graduated": {"tiers", "zero_quantity_flat"},
-    "per_unit": {"unit_amount", "per"},
-}
-_TIER = {"up_to", "unit_amount", "flat_amount"}
+_READERS = {**charging_simple.READERS, **charging_parts.READERS}
+_FIELDS = {**charging_simple.FIELDS, **charging_parts.FIELDS}
+_MODES = {"half_up": ROUND_HALF_UP, "ceil": ROUND_CEILING, "floor": ROUND_FLOOR}
+_PRICES: TypeAdapter[Any] = TypeAdapter(Price)
+# Terms that hold for any model: in the book they are modifiers of the item.
+_MODIFIERS = (
+    *("minimum_amount", "maximum_amount", "percentage_discount", "usage_discount_quantity"),
+    *("unit_config", "round_before_commitment"),
+)
+
+
+class Charged(NamedTuple):
+    """What the engine makes of a quantity: with all places, as billed, and why."""
+
+    exact: Decimal
+    billed: Decimal
+    steps: str
 
 
 def check_charge(case: Mapping[str, Any]) -> None:
-    """Rates one window with the case's price and quantity and compares amount and tiers."""
+    """Rates what a case gives and compares its amounts, phase by phase, and its tiers."""
     model = case["model"]
-    if model not in MODELS:
+    if model not in _READERS or model not in MODELS:
         raise NotSupported(f"model {model}")
-    _refuse_unknown("field", case, _CHARGE)
-    price = _price(model, case["price"])
-    result = rate_windows(_window(case, model, price)).row(0, named=True)
-    column = "amount" if _is_rounded(case) else "amount_unrounded"
-    _agree(result[column], Decimal(case["expected_amount"]), result["steps"])
+    refuse_unknown("field", case, _CHARGE | _FIELDS.get(model, set()))
+    if "phases" in case:
+        _check_phases(case)
+        return
+    charged = _charged(case, is_last=True)
+    found = _as_published(case, charged) - Decimal(case.get("previously_billed", "0"))
+    _agree(found, Decimal(case["expected_amount"]), charged.steps)
     if "expected_detail" in case:
-        found = [Decimal(step["amount"]) for step in json.loads(result["steps"])]
-        _agree(found, [Decimal(amount) for amount in case["expected_detail"]], result["steps"])
+        details = [Decimal(step["amount"]) for step in json.loads(charged.steps)]
+        _agree(details, [Decimal(amount) for amount in case["expected_detail"]], charged.steps)
+
+
+def _check_phases(case: Mapping[str, Any]) -> None:
+    """Each phase is billed the whole of its cumulative quantity, less what was billed before."""
+    billed, found, steps = Decimal(case.get("previously_billed", "0")), [], []
+    for number, phase in enumerate(case["phases"], start=1):
+        refuse_unknown("phase field", phase, {"cumulative_quantity"})
+        cumulative = {**case, "quantity": phase["cumulative_quantity"]}
+        charged = _charged(cumulative, is_last=number == len(case["phases"]))
+        desired = _as_published(case, charged)
+        found.append(desired - billed)
+        billed = desired
+        steps.append(charged.steps)
+    _agree(found, [Decimal(amount) for amount in case["expected_phase_amounts"]], str(steps))
 
 
 def check_subtotal(case: Mapping[str, Any]) -> None:
     """Rounds each line as invoices do and adds the lines."""
-    _refuse_unknown("field", case, _SUBTOTAL)
-    if not _is_rounded(case):
-        raise NotSupported("a subtotal of unrounded lines")
+    refuse_unknown("field", case, _SUBTOTAL)
+    if not _is_billed(case):
+        raise NotSupported("a subtotal of lines that are not rounded as we bill")
     lines = pl.DataFrame(
         {"amount": [Decimal(amount) for amount in case["line_amounts_unrounded"]]},
         schema={"amount": AMOUNT},
@@ -64,43 +95,47 @@ def _agree(found: Any, published: Any, how: str = "") -> None:
     assert found == published, f"published {published}, found {found} {how}"
 
 
-def _price(model: str, price: Mapping[str, Any]) -> dict[str, Any]:
-    """The price as the book would hold it, with its defaults filled."""
-    _refuse_unknown("price field", price, _PRICE[model])
-    if model == "flat":
-        return {"model": model, "amount": _decimals(price["amount"], 12)}
-    if model == "per_unit":
-        unit = _decimals(price["unit_amount"], 12)
-        return {"model": model, "unit_amount": unit, "per": price.get("per", "1")}
-    return {
-        "model": model,
-        "tiers": [_tier(tier) for tier in price["tiers"]],
-        "bill_flat_on_zero": price.get("zero_quantity_flat", "charged") == "charged",
-    }
+def _is_billed(case: Mapping[str, Any]) -> bool:
+    """Whether the published figure is rounded as invoices are."""
+    mode = case.get("rounding", "half_up")
+    return case.get("round_to") == places(case["currency"]) and mode == "half_up"
 
 
-def _tier(tier: Mapping[str, Any]) -> dict[str, Any]:
-    _refuse_unknown("tier field", tier, _TIER)
-    up_to = tier["up_to"]
-    return {
-        "up_to": None if up_to is None else _decimals(up_to, 12),
-        "unit_amount": _decimals(tier.get("unit_amount", "0"), 12),
-        "flat_amount": _decimals(tier.get("flat_amount", "0"), 12),
-    }
+def _as_published(case: Mapping[str, Any], charged: Charged) -> Decimal:
+    """The engine's amount as the figure was published: billed, exact, or rounded in another way."""
+    if _is_billed(case):
+        return charged.billed
+    if "round_to" not in case:
+        return charged.exact
+    mode = case.get("rounding", "half_up")
+    if mode not in _MODES:
+        raise NotSupported(f"rounding {mode}")
+    with localcontext(prec=60):
+        return charged.exact.quantize(Decimal(1).scaleb(-case["round_to"]), _MODES[mode])
 
 
-def _window(case: Mapping[str, Any], model: str, price: dict[str, Any]) -> pl.DataFrame:
-    """One window of a whole period; a flat price is for one, whatever was used."""
-    if "quantity" not in case and model != "flat":
+def _charged(case: Mapping[str, Any], *, is_last: bool) -> Charged:
+    """What the engine that bills makes of the case's price and quantity."""
+    modifiers = {name: case["price"][name] for name in _MODIFIERS if name in case["price"]}
+    price = {name: value for name, value in case["price"].items() if name not in _MODIFIERS}
+    reading = _READERS[case["model"]]({**case, "price": price})
+    if reading.quantity is None:
         raise NotSupported("a charge without a quantity")
-    quantity = "1" if model == "flat" else _decimals(case["quantity"], 12)
+    if modifiers:
+        raise NotSupported(f"price field {', '.join(sorted(modifiers))}")
+    row = rate_windows(_window(case, reading), _parts(case, reading)).row(0, named=True)
+    return Charged(row["amount_unrounded"], row["amount"], row["steps"])
+
+
+def _window(case: Mapping[str, Any], reading: Reading) -> pl.DataFrame:
+    """One window of a whole period."""
     start, end = date(2024, 1, 1), date(2024, 2, 1)
     return pl.DataFrame(
         {
             "window_id": [case["id"]],
-            "price_model": [model],
-            "price": [canonical_json(price)],
-            "quantity": pl.Series([Decimal(quantity)], dtype=QUANTITY),
+            "price_model": [reading.price["model"]],
+            "price": [canonical_json(_document(reading.price))],
+            "quantity": pl.Series([Decimal(plainly(str(reading.quantity)))], dtype=QUANTITY),
             "currency": [case["currency"]],
             "prorate_start": [True],
             "prorate_end": [True],
@@ -112,26 +147,32 @@ def _window(case: Mapping[str, Any], model: str, price: dict[str, Any]) -> pl.Da
     )
 
 
-def _is_rounded(case: Mapping[str, Any]) -> bool:
-    """Whether the published figure is rounded, by the one rule we have."""
-    if "round_to" not in case:
-        return False
-    if case.get("rounding", "half_up") != "half_up":
-        raise NotSupported(f"rounding {case['rounding']}")
-    if case["round_to"] != places(case["currency"]):
-        raise NotSupported(f"{case['currency']} rounded to {case['round_to']} places")
-    return True
+def _document(price: Mapping[str, Any]) -> dict[str, Any]:
+    """The price as the book holds it: refused as the door refuses it, with its defaults filled.
+
+    The door takes no negative amounts. Some are published, and the engine behind it charges them.
+    """
+    negative = {n: v for n, v in price.items() if isinstance(v, str) and v.startswith("-")}
+    try:
+        model = _PRICES.validate_python({**price, **{n: v[1:] for n, v in negative.items()}})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(place) for place in first["loc"])
+        raise NotSupported(f"a price that the book refuses: {where}: {first['msg']}") from error
+    return {**_PRICES.dump_python(model, mode="json"), **negative}
 
 
-def _decimals(text: str, most: int) -> str:
-    """The number in plain spelling, if the engine's scale budget holds it."""
-    number = Decimal(text)
-    if -int(number.as_tuple().exponent) > most:
-        raise NotSupported(f"more than {most} decimals")
-    return format(number, "f")
-
-
-def _refuse_unknown(noun: str, given: Mapping[str, Any], known: set[str]) -> None:
-    unknown = sorted(set(given) - known)
-    if unknown:
-        raise NotSupported(f"{noun} {', '.join(unknown)}")
+def _parts(case: Mapping[str, Any], reading: Reading) -> pl.DataFrame:
+    """The parts of the case's one window, in their order."""
+    rows = [
+        {
+            "window_id": case["id"],
+            "part_no": number,
+            "keys": canonical_json(part.get("keys", {})),
+            "quantity": Decimal(part.get("quantity", "0")),
+            "weight_numerator": part.get("weight_numerator", 1),
+            "weight_denominator": part.get("weight_denominator", 1),
+        }
+        for number, part in enumerate(reading.parts, start=1)
+    ]
+    return pl.DataFrame(rows, schema=dict(PARTS))

@@ -137,7 +137,15 @@ def entities():
 
 @pytest.fixture(scope="session")
 def terms():
-    return pl.DataFrame({"terms_id": ["net30"], "description": ["30 days"], "net_days": [30]})
+    return pl.DataFrame(
+        {
+            "terms_id": ["net30"],
+            "description": ["30 days"],
+            "net_days": [30],
+            "counted_from": pl.Series([None], dtype=pl.String),
+            "due_day": pl.Series([None], dtype=pl.Int64),
+        }
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,149 @@
+"""A share of each event's value with limits for each: what percentage and basis points share."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import polars as pl
+
+from meterhouse.errors import UsageError
+from meterhouse.money import AMOUNT
+from meterhouse.pricing.steps import RATED, ZERO, billable, or_null, spelled, text
+
+NOUGHT = pl.lit(ZERO, dtype=AMOUNT)
+NEVER = pl.lit(None, dtype=AMOUNT)
+# What an event is charged by, where a model does not say it otherwise: `rate` of what is not free,
+# plus `fixed`, at least `low`, at most `high`; only what is not free pays more than the share.
+TERMS: Mapping[str, pl.Expr] = MappingProxyType(
+    {
+        "fixed": NOUGHT,
+        "low": NEVER,
+        "free_part": NOUGHT,
+        "is_free": pl.lit(False),
+        "pays": pl.lit(True),
+        "tier_no": pl.lit(0, dtype=pl.Int64),
+        "above": NOUGHT,
+        "up_to": NEVER,
+    }
+)
+
+
+def events(windows: pl.DataFrame, parts: pl.DataFrame, prices: pl.DataFrame) -> pl.DataFrame:
+    """One row per event in order: `at`, the place of its window; `value`; the fields of `prices`.
+
+    `prices` has one row per price, and `reads`: whether it needs events. If it does not, a window
+    without parts is one event of its whole quantity. A negative value prices like none.
+    """
+    numbered = windows.join(prices, on="price", how="left", maintain_order="left").with_row_index(
+        "at"
+    )
+    fields = ("window_id", "at", *(name for name in prices.columns if name != "price"))
+    of_parts = (
+        parts.select("window_id", "part_no", value=billable())
+        .join(numbered.select(fields), on="window_id", how="inner")
+        .sort("at", "part_no")
+    )
+    whole = numbered.join(parts, on="window_id", how="anti").filter(pl.col("quantity") > 0)
+    if whole.is_empty():
+        return of_parts
+    _refuse_without_events(whole)
+    of_whole = whole.with_columns(value=billable(), part_no=pl.lit(1, dtype=pl.Int64))
+    return pl.concat([of_parts, of_whole.select(of_parts.columns)]).sort("at", "part_no")
+
+
+def _refuse_without_events(whole: pl.DataFrame) -> None:
+    blind = whole.filter("reads")
+    if blind.height:
+        raise UsageError(
+            f"{blind.height} windows have a quantity but no events, which their price is made for, "
+            f"the first is {blind['window_id'][0]!r}. Nothing was rated. Give the events of these "
+            "windows as parts, or take what is per event from the price."
+        )
+
+
+def rated(windows: pl.DataFrame, charged: pl.DataFrame) -> pl.DataFrame:
+    """RATED of events with `value`, `rate`, `high` and what they say otherwise than TERMS.
+
+    One row per window; its steps tell how much was free, by rate, by event, and what limits did.
+    """
+    given = {name: term for name, term in TERMS.items() if name not in charged.columns}
+    summed = (
+        charged.with_columns(**given)
+        .with_columns(share=(pl.col("value") - pl.col("free_part")) * pl.col("rate"))
+        .with_columns(fee=pl.col("share") + pl.col("fixed"))
+        .with_columns(
+            lifted=_above_zero(pl.col("low") - pl.col("fee")),
+            cut=_above_zero(pl.col("fee") - pl.col("high")),
+        )
+        .group_by("at", "tier_no")
+        .agg(
+            pl.col("rate", "fixed", "low", "high", "above", "up_to").first(),
+            pl.col("value", "free_part", "share", "lifted", "cut").sum(),
+            pays=pl.col("pays").sum(),
+            free_count=pl.col("is_free").sum(),
+            lifted_count=(pl.col("lifted") > 0).sum(),
+            cut_count=(pl.col("cut") > 0).sum(),
+        )
+        .with_columns(all_fixed=pl.col("fixed") * pl.col("pays").cast(AMOUNT))
+        .with_columns(amount=_amount(), steps=_steps())
+        .sort("at", "tier_no")
+        .group_by("at", maintain_order=True)
+        .agg(amount_unrounded=pl.col("amount").sum(), steps=pl.col("steps").str.join(""))
+    )
+    return (
+        windows.select("window_id")
+        .with_row_index("at")
+        .join(summed, on="at", how="left", maintain_order="left")
+        .with_columns(
+            pl.col("amount_unrounded").fill_null(NOUGHT),
+            steps=pl.format("[{}]", pl.col("steps").fill_null("").str.strip_chars_end(",")),
+        )
+        .select(RATED)
+    )
+
+
+def _above_zero(amount: pl.Expr) -> pl.Expr:
+    """What a limit adds to or takes from an event that pays; a limit that is null does neither."""
+    return pl.when(pl.col("pays") & (amount > 0)).then(amount).otherwise(NOUGHT)
+
+
+def _amount() -> pl.Expr:
+    return pl.col("share") + pl.col("all_fixed") + pl.col("lifted") - pl.col("cut")
+
+
+def _steps() -> pl.Expr:
+    """The steps of a window, or of one tier of it, each with a comma after it."""
+    free, all_free = text(pl.col("free_part")), pl.col("free_count")
+    by_rate = spelled(
+        "rate",
+        amount=text(pl.col("share")),
+        from_=text(pl.col("above")),
+        quantity=text(pl.col("value") - pl.col("free_part")),
+        rate=text(pl.col("rate")),
+        to=or_null(text(pl.col("up_to"))),
+    )
+    none = spelled("free", amount="0", events=_count("free_count"), quantity=free)
+    fixed = _by_event("per_event", "fixed", "all_fixed", "pays")
+    low = _by_event("minimum_per_event", "low", "lifted", "lifted_count")
+    high = _by_event("maximum_per_event", "high", "cut", "cut_count", sign="-")
+    return pl.concat_str(
+        _where((pl.col("free_part") > 0) | (all_free > 0), none),
+        pl.format("{},", by_rate),
+        _where(pl.col("all_fixed") > 0, fixed),
+        _where(pl.col("lifted") > 0, low),
+        _where(pl.col("cut") > 0, high),
+    )
+
+
+def _by_event(kind: str, each: str, amount: str, events: str, sign: str = "") -> pl.Expr:
+    """A step that tells how many events it meets, what it says of each, and what it comes to."""
+    signed = pl.concat_str(pl.lit(sign), text(pl.col(amount)))
+    return spelled(kind, amount=signed, events=_count(events), unit_amount=text(pl.col(each)))
+
+
+def _count(name: str) -> pl.Expr:
+    return pl.col(name).cast(pl.Int64).cast(pl.String)
+
+
+def _where(condition: pl.Expr, told: pl.Expr) -> pl.Expr:
+    return pl.when(condition).then(pl.format("{},", told)).otherwise(pl.lit(""))
