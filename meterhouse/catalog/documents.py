@@ -2,7 +2,7 @@
 
 import re
 from datetime import date
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -223,6 +223,8 @@ class Tax(Strict):
 class Customer(Documented):
     """Whose usage is measured, and who may pay."""
 
+    SELDOM: ClassVar[frozenset[str]] = Documented.SELDOM | {"consolidate"}
+
     name: Text = Field(description="Name printed on invoices.")
     external_id: Text | None = Field(
         None, description="Its id in another system; events may carry it as `subject`."
@@ -241,4 +243,9 @@ class Customer(Documented):
     )
     usage_without_contract: Literal["allow", "block"] = Field(
         "allow", description="Whether usage outside of any contract blocks issuing."
+    )
+    consolidate: bool | None = Field(
+        None,
+        description="Whether all contracts that this customer pays for share one invoice, where "
+        "seller, currency, terms and date are the same; absent: one for each contract.",
     )

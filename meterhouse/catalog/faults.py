@@ -28,7 +28,17 @@ def sentences(
     for detail in error.errors(include_url=False):
         if not _is_consequence(detail):
             path = _path(detail["loc"], value)
-            yield _line(path, lines), _sentence(detail, model, path)
+            yield mark_of(_marked(detail, path), lines), _sentence(detail, model, path)
+
+
+def mark_of(path: Location, marks: Mapping[Location, int]) -> int:
+    """The mark (line or column) of a path, or of the nearest that holds it; 0 without any."""
+    return next((marks[path[:n]] for n in range(len(path), 0, -1) if path[:n] in marks), 0)
+
+
+def _marked(detail: ErrorDetails, path: Location) -> Location:
+    """A missing key has no line, but in a CSV file it may have a column."""
+    return (*path, detail["loc"][-1]) if detail["type"] == "missing" else path
 
 
 def _is_consequence(detail: ErrorDetails) -> bool:
@@ -95,10 +105,6 @@ def _path(location: Location, value: Any) -> Location:
             path.append(part)
             value = value[part]
     return tuple(path)
-
-
-def _line(path: Location, lines: Mapping[Location, int]) -> int:
-    return next((lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in lines), 0)
 
 
 def _names(model: type[BaseModel], location: Location) -> list[str]:

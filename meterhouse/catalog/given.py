@@ -1,12 +1,16 @@
 """What was given for the book: documents with their places, and those that hang on others."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from meterhouse.catalog.faults import Location
+from meterhouse.catalog.faults import Location, mark_of
 from meterhouse.catalog.fields import Strict
+
+KEY = re.compile(r"`([a-z_][A-Za-z0-9_.\[\]-]*)`")
+PART = re.compile(r"[^.\[\]]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,7 @@ class Document:
     content: dict[str, Any]
     path: str
     line: int
+    places: "Places | None" = field(default=None, compare=False, repr=False)
 
     @property
     def slot(self) -> tuple[str, str, date | None]:
@@ -29,6 +34,11 @@ class Document:
     def place(self) -> str:
         """Where a person finds it: file and line."""
         return f"{self.path}:{self.line}" if self.line else self.path
+
+    def fault(self, sentence: str) -> str:
+        """The sentence with place, kind and id before it."""
+        place = self.places.keyed(sentence) if self.places else self.place
+        return f"{place}: {self.kind} {self.id!r}: {sentence}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,15 @@ class Places:
             name = self.columns[mark - 1]
             return f"{self.path}:{self.line}: column {letters(mark)} `{name}`"
         return f"{self.path}:{mark or self.line}" if self.line else self.path
+
+    def keyed(self, sentence: str) -> str:
+        """Where the key is that a sentence begins with; in a CSV file its column, else the id's."""
+        if not self.columns:
+            return self.document
+        key = KEY.search(sentence)
+        path = tuple(int(p) if p.isdigit() else p for p in PART.findall(key[1])) if key else ()
+        below = (m for at, m in self.marks.items() if path and at[: len(path)] == path)
+        return self.of(mark_of(path, self.marks) or next(below, self.marks.get(("id",), 0)))
 
 
 @dataclass(frozen=True, slots=True)

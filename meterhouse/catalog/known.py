@@ -34,7 +34,7 @@ class Slot(Generic[M]):
 
     def fault(self, sentence: str) -> str:
         """The sentence with place, kind and id before it."""
-        return f"{self.document.place}: {self.document.kind} {self.id!r}: {sentence}"
+        return self.document.fault(sentence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def _typed(document: Document, found: list[str]) -> Iterator[tuple[Document, Str
     except ValidationError as error:
         model = KINDS[document.kind]
         for _, sentence in faults.sentences(error, model, document.content, {}):
-            found.append(f"{document.place}: {document.kind} {document.id!r}: {sentence}")
+            found.append(document.fault(sentence))
 
 
 def _next_from(one: Document, following: tuple[Document, Strict] | None) -> date:

@@ -14,7 +14,8 @@ KINDS = ("product", "price", "plan")
 
 
 class Unknown(Exception):
-    """Something that is named and cannot be found; its text is the sentence."""
+    """Something that is named and cannot be found; its text is the sentence, and empty where the
+    fault of what is named has been told already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,13 @@ class Kept:
 class Shelf:
     """All versions, those of one id by date; what is given stands before what is recorded."""
 
-    def __init__(self, documents: Iterable[Document], recorded: Sequence[Version]) -> None:
+    def __init__(
+        self,
+        documents: Iterable[Document],
+        recorded: Sequence[Version],
+        headers: Iterable[tuple[str, str, date | None]] = (),
+    ) -> None:
+        self._headers = {(kind, id) for kind, id, _ in headers}
         before = newest([one for one in recorded if one.kind in KINDS])
         slots = {slot: _recorded(one) for slot, one in before.items()}
         for one in documents:
@@ -66,6 +73,8 @@ class Shelf:
     def versions(self, kind: str, id: str) -> list[Kept]:
         """All versions of a document by date; raises Unknown where there is none."""
         found = self._versions.get((kind, id))
+        if found is None and (kind, id) in self._headers:
+            raise Unknown
         if found is None:
             known = [one for of, one in self._versions if of == kind]
             hint = nearest(id, known) if 0 < len(known) <= 50 else "add it to the book."

@@ -66,9 +66,13 @@ def price_text(price: dict[str, Any]) -> str:
         per = price.get("per", "1")
         amount = number_text(price["unit_amount"])
         return amount if per == "1" else f"{amount} per {grouped(per)}"
-    if price["model"] == "graduated":
+    if price["model"] == "package":
+        amount, size = number_text(price["package_amount"]), grouped(price["package_size"])
+        return f"{amount} per {size}"
+    if "tiers" in price:
         return f"{len(price['tiers'])} tiers"
-    return number_text(price["amount"]) if "amount" in price else str(price["model"])
+    known = [price[name] for name in ("amount", "unit_amount", "rate") if name in price]
+    return number_text(known[0]) if known else str(price["model"])
 
 
 def _sums(document: dict[str, Any]) -> Iterator[str]:

@@ -11,6 +11,9 @@ from meterhouse.cli.paper import price_text
 from meterhouse.cli.tables import clean
 from meterhouse.cli.values import grouped, number_text
 
+# What a step multiplies its quantity by, whichever its model knows.
+FACTORS = ("unit_amount", "rate", "multiplier")
+
 
 def tree_of(found: dict[str, Any]) -> Tree:
     """The tree of what `meterhouse.run.explain` found."""
@@ -80,9 +83,14 @@ def _add_usage(branch: Tree, line: dict[str, Any]) -> None:
 def _step(step: dict[str, Any]) -> str:
     span = f"from {number_text(step['from'])}" if step.get("from") is not None else ""
     upper = f" to {number_text(step['to'])}" if step.get("to") is not None else ""
-    unit = f" × {number_text(step['unit_amount'])}" if step.get("unit_amount") is not None else ""
+    unit = "".join(f" × {number_text(step[name])}" for name in FACTORS if step.get(name))
+    if step.get("packages"):
+        size, each = number_text(step["package_size"]), number_text(step["package_amount"])
+        unit = f" in {number_text(step['packages'])} packages of {size} × {each}"
     flat = f" + {number_text(step['flat_amount'])}" if step.get("flat_amount") is not None else ""
     quantity = number_text(step["quantity"]) if step.get("quantity") is not None else ""
+    if step.get("events"):
+        quantity += f"{', ' if quantity else ''}{step['events']} events"
     told = f"step {step.get('step', '')} {span}{upper}".strip()
     return f"{told}: {quantity}{unit}{flat} = {number_text(step['amount'])}"
 

@@ -1,13 +1,16 @@
 """Lines to bill, gathered into documents nobody has approved yet."""
 
+from collections.abc import Collection
+
 import polars as pl
 
 from meterhouse.canonical_columns import array_of, day, integer, short_sha256, string
 from meterhouse.invoicing.due_dates import due_date
 from meterhouse.money import AMOUNT, rounded
 
-_GROUP = ("payer_id", "entity_id", "currency", "terms_id", "contract_id")
-_DRAFT_ID = ("payer_id", "entity_id", "currency", "terms_id", "boundary_on", "contract_id")
+# `for_contract` is the contract of a document, null where one document holds several.
+_GROUP = ("payer_id", "entity_id", "currency", "terms_id", "for_contract")
+_DRAFT_ID = ("payer_id", "entity_id", "currency", "terms_id", "boundary_on", "for_contract")
 _ORDER = ("contract_id", "item_id", "window_start_on", "is_correction", "dimensions", "line_key")
 
 COLUMNS = (
@@ -31,15 +34,23 @@ def drafts(
     `earlier` counts the documents issued before with the same key (columns of _DRAFT_ID and
     `earlier`): a correction after issue at the same boundary is another document.
     """
-    draft_lines = _numbered(_with_draft_id(lines, earlier))
-    totals = _totals(draft_lines)
+    numbered = _numbered(_with_draft_id(lines, earlier))
+    totals = _totals(numbered)
     dated = _dated(totals, terms, series)
     decided = _blocked(_taxed(dated, customers), customers, entities)
-    return decided.select(COLUMNS).sort("draft_id"), draft_lines
+    return decided.select(COLUMNS).sort("draft_id"), numbered.drop("for_contract")
 
 
-def gathered(lines: pl.DataFrame) -> pl.DataFrame:
-    """Corrections ride on the newest regular document of their contract, if the run makes one."""
+def gathered(lines: pl.DataFrame, consolidating: Collection[str] = ()) -> pl.DataFrame:
+    """Corrections ride on the newest regular document of their contract, if the run makes one.
+
+    All contracts that one of the `consolidating` payers pays for share a document where entity,
+    currency, terms and boundary are the same: their column `for_contract` is null.
+    """
+    shared = pl.col("payer_id").is_in(list(consolidating))
+    lines = lines.with_columns(
+        for_contract=pl.when(~shared).then("contract_id").otherwise(pl.lit(None, pl.String))
+    )
     regular = (
         lines.filter(~pl.col("is_correction"))
         .group_by(_GROUP)
@@ -78,9 +89,11 @@ def _numbered(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def _totals(draft_lines: pl.DataFrame) -> pl.DataFrame:
-    kept = [column for column in _DRAFT_ID if column != "payer_id"]
+    kept = [column for column in _DRAFT_ID if column not in ("payer_id", "for_contract")]
     newest = pl.col("purchase_order").sort_by("window_start_on", "line_no").last()
-    return draft_lines.group_by("draft_id", *kept, customer_id="payer_id").agg(
+    return draft_lines.group_by(
+        "draft_id", *kept, customer_id="payer_id", contract_id="for_contract"
+    ).agg(
         net=pl.col("amount").sum(),
         line_count=pl.len().cast(pl.Int64),
         purchase_order=newest,

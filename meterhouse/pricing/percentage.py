@@ -1,4 +1,4 @@
-"""Percentage pricing: a share of measured money; events may be free, cost extra, and have limits."""
+"""Percentage pricing: a share of measured money; events may be free, cost extra, have limits."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, localcontext

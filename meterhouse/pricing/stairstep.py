@@ -15,5 +15,5 @@ def charge(quantity: Decimal, price: Mapping[str, Any]) -> Decimal:
 
 
 def rate(windows: pl.DataFrame) -> pl.DataFrame:
-    """One row per window: window_id, amount_unrounded and steps (one, of the stair it stands on)."""
+    """One row per window: window_id, amount_unrounded and steps (one, of its stair)."""
     return volume.rate(windows, unit=None)

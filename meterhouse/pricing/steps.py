@@ -68,7 +68,7 @@ def or_null(texts: pl.Expr) -> Json:
 
 
 def spelled(kind: str, **fields: pl.Expr | Json | str | None) -> pl.Expr:
-    """One step as canonical JSON like `step`, of decimal texts that need no escaping: half the time.
+    """One step as canonical JSON like `step`, in half its time: of texts that need no escaping.
 
     A field is a column of texts without nulls, JSON, a text, or None for a JSON null.
     """

@@ -87,9 +87,10 @@ def cost(units: pl.Expr) -> pl.Expr:
     return pl.when(whole > pl.col("cap")).then("cap").otherwise(whole)
 
 
-def charged(tier: Mapping[str, Any], units: Decimal, unit: str = UNIT) -> Decimal:
+def charged(tier: Mapping[str, Any], units: Decimal, unit: str | None = UNIT) -> Decimal:
     """The same of one tier, slow and obvious."""
-    total = units * Decimal(tier.get(unit) or 0) + Decimal(tier["flat_amount"])
+    each = Decimal(tier[unit]) if unit else ZERO
+    total = units * each + Decimal(tier["flat_amount"])
     if tier.get("package_size"):
         filled = packages.count(units, Decimal(tier["package_size"]), up=True)
         total += filled * Decimal(tier["package_amount"])

@@ -216,10 +216,12 @@ class _Writer:
             return ""
         if "tiers" in price:
             return self.words["see_tiers"]
-        amount = price.get("unit_amount", price.get("amount"))
+        if "rate" in price:
+            return self.form.percent(price["rate"])
+        amount = price.get("unit_amount", price.get("amount", price.get("package_amount")))
         if amount is None:
             return ""
-        per = price.get("per") or "1"
+        per = price.get("per", price.get("package_size")) or "1"
         text = self._price(amount)
         if per == "1":
             return text
@@ -233,11 +235,24 @@ class _Writer:
         units = self.words["tier_over"].format(**{"from": start})
         if step["to"] is not None:
             units = f"{start} – {self.form.number(step['to'])}"
-        price = self._price(step["unit_amount"])
-        flat = step.get("flat_amount") or "0"
-        price += f" + {self._price(flat)}" if Decimal(flat) else ""
+        price = " + ".join(self._tier_prices(step))
         quantity = self.form.number(step["quantity"])
         return Tier(units, quantity, price, self._price(step["amount"]))
+
+    def _tier_prices(self, step: dict[str, Any]) -> Iterator[str]:
+        """What a tier charges: a unit or a rate, packages, and a flat amount, where it has them."""
+        unit, size, flat = (
+            step.get(name) for name in ("unit_amount", "package_size", "flat_amount")
+        )
+        if "rate" in step:
+            yield self.form.percent(step["rate"])
+        elif unit is not None and (size is None or Decimal(unit)):
+            yield self._price(unit)
+        if size is not None:
+            amount = self._price(step["package_amount"])
+            yield self.words["per"].format(amount=amount, per=self.form.number(size))
+        if Decimal(flat or "0"):
+            yield self._price(flat)
 
     def sums(self) -> Iterator[Pair]:
         yield self.words["net"], self.money(self.content["net"])

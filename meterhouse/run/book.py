@@ -59,7 +59,8 @@ TABLES = {
             coalesce((content->'$.tax_ids')::varchar, '[]') as tax_ids,
             content->>'$.tax.treatment' as tax_treatment, content->>'$.tax.rate' as tax_rate,
             content->>'$.tax.name' as tax_name, content->>'$.tax.reason' as tax_reason,
-            content->>'$.usage_without_contract' as usage_without_contract
+            content->>'$.usage_without_contract' as usage_without_contract,
+            coalesce((content->>'$.consolidate')::boolean, false) as consolidates
         from latest where kind = 'customer'""",
     # One row per name under which events may speak of a customer, with the days it holds.
     "subjects": f"""

@@ -46,7 +46,8 @@ def compose(
     Seller, buyer and terms are those of the document's boundary: documents between two days on
     which one of them changed are composed together.
     """
-    gathered_lines = gathered(lines)
+    sharing = db.sql("select customer_id from book.customers where consolidates").fetchall()
+    gathered_lines = gathered(lines, [row[0] for row in sharing])
     changes = pl.Series("changes", change_dates(db), dtype=pl.Date)
     regime = changes.search_sorted(gathered_lines["boundary_on"], side="right")
     numbered = gathered_lines.with_columns(regime=pl.Series(regime, dtype=pl.Int64))
@@ -74,7 +75,7 @@ def _earlier(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """How many documents each group of lines has had, so that the next has an id of its own."""
     return db.sql(
         "select lines.payer_id, lines.entity_id, lines.currency, lines.terms_id, "
-        "documents.boundary_on, lines.contract_id, "
+        "documents.boundary_on, documents.contract_id as for_contract, "
         "count(distinct document_id)::bigint as earlier "
         "from facts.billed_lines as lines join facts.documents as documents using (document_id) "
         "group by all"

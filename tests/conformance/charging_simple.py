@@ -137,6 +137,6 @@ READERS: dict[str, Callable[[Mapping[str, Any]], Reading]] = {
     "bulk_bps": _bps,
     "tiered_bps": _bps,
 }
-FIELDS: dict[str, set[str]] = dict.fromkeys(
-    ("dynamic", "percentage", "bps", "bulk_bps", "tiered_bps"), {"events"}
-)
+FIELDS: dict[str, set[str]] = {
+    model: {"events"} for model in ("dynamic", "percentage", "bps", "bulk_bps", "tiered_bps")
+}

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from meterhouse.canonical import short_hash
 from meterhouse.invoicing.difference import difference
+from meterhouse.invoicing.drafts import drafts, gathered
 from meterhouse.money import PLACES, round_half_away
 
 JAN, FEB, MAR, APR = (date(2024, month, 1) for month in (1, 2, 3, 4))
@@ -148,3 +149,25 @@ def test_lines_are_the_net_and_net_and_tax_are_the_total(drafted, window, values
     assert row["tax"] == round_half_away(row["net"] * rate, PLACES[currency])
     assert row["total"] == row["net"] + row["tax"]
     assert row["kind"] == ("invoice" if row["net"] >= 0 else "credit_note")
+
+
+def test_contracts_of_a_payer_who_consolidates_share_a_document(
+    window, desired, nothing_billed, customers, entities, terms, series
+):
+    lines = difference(
+        desired(
+            window(Decimal(5), FEB, MAR),
+            window(Decimal(7), FEB, MAR, contract_id="other", window_id="o"),
+            window(Decimal(9), FEB, MAR, contract_id="else", window_id="e", payer_id="bolt"),
+        ),
+        nothing_billed,
+        MAR,
+    )
+    made, numbered = drafts(gathered(lines, ["acme"]), customers(), entities, terms, series())
+    assert sorted(made.select("customer_id", "contract_id", "net").rows()) == [
+        ("acme", None, Decimal(12)),
+        ("bolt", "else", Decimal(9)),
+    ]
+    shared = numbered.filter(payer_id="acme")
+    assert shared.select("line_no", "contract_id").rows() == [(1, "con"), (2, "other")]
+    assert shared["draft_id"].n_unique() == 1
