@@ -23,7 +23,8 @@ from meterhouse.duck import connect, identifier, literal
 from meterhouse.durable import file_sha256, fsync, make_folder
 from meterhouse.errors import Busy, Corrupt, UsageError
 from meterhouse.failpoints import failpoint
-from meterhouse.lake_tables import add_missing, create_tables, has_counters
+from meterhouse.lake_heads import once_per_snapshot
+from meterhouse.lake_tables import add_missing, create_tables, group_rows, has_counters
 from meterhouse.locks import FileLock
 from meterhouse.schema import FACTS
 from meterhouse.settings import Settings
@@ -32,7 +33,6 @@ T = TypeVar("T")
 
 # Columns that rows may bring along: they sort as customer_id and event_type do, and cost less.
 RANKS = ("customer_rank", "type_rank")
-LONG_ROWS = 8_192  # rows of a row group where each holds a document
 TEMPORARY = ".tmp-"
 ATTEMPTS = 5
 
@@ -170,8 +170,7 @@ class Commit:
         failpoint("commit.register")
 
     def _copy(self, table: str, select: str, target: Path) -> int:
-        # A row group is held in memory whole: 120,000 documents are more than a gigabyte.
-        groups = f", row_group_size {LONG_ROWS}" if "content" in FACTS[table] else ""
+        groups = f", row_group_size {size}" if (size := group_rows(table)) else ""
         copied = self.db.execute(
             f"copy ({select}) to {literal(str(target))} "
             f"(format parquet, compression zstd, compression_level 1{groups})"
@@ -239,7 +238,7 @@ class Lake:
         """The newest input commit and snapshot."""
         with connect(self.settings) as db:
             self._attach(db, "read_only")
-            return head_of(db)
+            return once_per_snapshot(db, self.settings.catalog, head_of)
 
     def attach_pinned(self, db: duckdb.DuckDBPyConnection, pin: Pin) -> None:
         """Attach the facts as `lake`, read-only, as they were at the pin."""
@@ -368,18 +367,20 @@ def _row_hash(columns: Sequence[str]) -> str:
 
 
 def views(db: duckdb.DuckDBPyConnection, known_at: int | None) -> None:
-    """Views `facts.*` over the attached lake that end at batch `known_at`."""
-    db.execute("create schema if not exists facts")
+    """Views `facts.*` over the attached lake that end at batch `known_at`.
+
+    In one transaction: each that opens by itself asks the catalog anew what tables there are.
+    """
     limit = "" if known_at is None else f" where batch_seq <= {int(known_at)}"
-    for table in FACTS:
-        db.execute(f"create or replace view facts.{table} as from lake.facts.{table}{limit}")
+    made = [f"create or replace view facts.{t} as from lake.facts.{t}{limit}" for t in FACTS]
+    db.execute(f"begin; create schema if not exists facts; {'; '.join(made)}; commit")
 
 
 def head_of(db: duckdb.DuckDBPyConnection) -> Pin:
     """The newest input commit and snapshot, as an attached connection sees them."""
     row = db.execute(
         "select (select value from lake.control.counters where name = 'batch_seq'), "
-        "(select max(snapshot_id) from ducklake_snapshots('lake'))"
+        "(from ducklake_current_snapshot('lake'))"
     ).fetchone()
     if row is None or row[0] is None:
         raise UsageError("The lake has no counters; run `meterhouse init`.")

@@ -15,13 +15,16 @@ BOOLEAN: Mapping[str, bool] = {"true": True, "false": False}
 
 
 def typed(
-    documents: Sequence[Document], recorded: Sequence[Version]
+    documents: Sequence[Document], defining: Sequence[Document], recorded: Sequence[Version]
 ) -> tuple[list[Document], list[str]]:
-    """The documents with the values of their attributes in canonical form, and the faults."""
+    """The documents with the values of their attributes in canonical form, and the faults.
+
+    Attributes are `defining` documents, or else recorded ones.
+    """
     before = [one for one in newest(recorded).values() if one.kind == "attribute"]
-    given = [one for one in documents if one.kind == "attribute"]
+    given = [one for one in defining if one.kind == "attribute"]
     known = _defined(before) | _defined(given)
-    found = _changed(given, _defined(before))
+    found = _changed([one for one in documents if one.kind == "attribute"], _defined(before))
     if not known and not any(one.content.get("custom") for one in documents):
         return list(documents), found
     made = [_typed(one, known, found) for one in documents]
@@ -42,9 +45,7 @@ def _changed(given: Sequence[Document], before: Mapping[str, dict[str, Any]]) ->
     ]
 
 
-def _typed(
-    document: Document, known: Mapping[str, dict[str, Any]], found: list[str]
-) -> Document:
+def _typed(document: Document, known: Mapping[str, dict[str, Any]], found: list[str]) -> Document:
     custom: dict[str, Any] = document.content.get("custom") or {}
     values: dict[str, Any] = {}
     for name, value in custom.items():

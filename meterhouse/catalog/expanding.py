@@ -25,7 +25,11 @@ class Row:
     @property
     def id(self) -> str:
         """The id of the item, or nothing where it has none yet."""
-        return str(self.value.get("id") or "")
+        return str(self.says("id") or "")
+
+    def says(self, key: str) -> Any:
+        """What it says under a key; an item that is no mapping at all is refused later."""
+        return self.value.get(key) if isinstance(self.value, dict) else None
 
 
 def needs_catalog(item: Any) -> bool:

@@ -22,11 +22,17 @@ WORDS = {
 
 
 def sentences(
-    error: ValidationError, model: type[BaseModel], value: Any, lines: Mapping[Location, int]
+    error: ValidationError,
+    model: type[BaseModel],
+    value: Any,
+    lines: Mapping[Location, int],
+    *,
+    of_keys_only: bool = False,
 ) -> Iterator[tuple[int, str]]:
-    """Line (0 when unknown) and sentence of each fault that is not a consequence of another."""
+    """Line (0 when unknown) and sentence of each fault that is not a consequence of another;
+    `of_keys_only` leaves out what is wrong with the document as a whole."""
     for detail in error.errors(include_url=False):
-        if not _is_consequence(detail):
+        if not _is_consequence(detail) and (detail["loc"] or not of_keys_only):
             path = _path(detail["loc"], value)
             yield mark_of(_marked(detail, path), lines), _sentence(detail, model, path)
 

@@ -10,9 +10,11 @@ from pydantic import ValidationError
 from meterhouse.catalog import faults
 from meterhouse.catalog.documents import Customer, Entity, EventType
 from meterhouse.catalog.fields import Strict
-from meterhouse.catalog.kinds import KINDS
 from meterhouse.catalog.given import Document
+from meterhouse.catalog.kinds import KINDS
 from meterhouse.catalog.meters import Meter
+from meterhouse.catalog.plans import Plan
+from meterhouse.catalog.products import Product, ProductPrice
 from meterhouse.contracts.documents import Contract
 
 M = TypeVar("M", bound=Strict)
@@ -46,11 +48,19 @@ class Book:
     meters: Sequence[Slot[Meter]]
     customers: Sequence[Slot[Customer]]
     contracts: Sequence[Slot[Contract]]
+    products: Sequence[Slot[Product]]
+    prices: Sequence[Slot[ProductPrice]]
+    plans: Sequence[Slot[Plan]]
     ids: Mapping[str, Mapping[str, date]]  # Kind, then id, to the day it is known from.
 
 
-def read(documents: Sequence[Document]) -> tuple[Book, list[str]]:
-    """The typed book, and a fault for each document whose content is not valid."""
+def read(
+    documents: Sequence[Document], headers: Sequence[tuple[str, str, date | None]] = ()
+) -> tuple[Book, list[str]]:
+    """The typed book, and a fault for each document whose content is not valid.
+
+    `headers` are kind, id and date of documents that are given with faults: they are known too.
+    """
     found: list[str] = []
     typed = [pair for one in _ordered(documents) for pair in _typed(one, found)]
     slots = [
@@ -63,7 +73,10 @@ def read(documents: Sequence[Document]) -> tuple[Book, list[str]]:
         _of(slots, Meter),
         _of(slots, Customer),
         _of(slots, Contract),
-        _ids(documents),
+        _of(slots, Product),
+        _of(slots, ProductPrice),
+        _of(slots, Plan),
+        _ids(documents, headers),
     )
     return book, found
 
@@ -103,9 +116,11 @@ def _of(slots: Sequence[Slot[Strict]], model: type[M]) -> list[Slot[M]]:
     ]
 
 
-def _ids(documents: Sequence[Document]) -> Mapping[str, Mapping[str, date]]:
+def _ids(
+    documents: Sequence[Document], headers: Sequence[tuple[str, str, date | None]]
+) -> Mapping[str, Mapping[str, date]]:
     ids: dict[str, dict[str, date]] = {kind: {} for kind in KINDS}
-    for one in documents:
-        since = one.valid_from or date.min
-        ids[one.kind][one.id] = min(since, ids[one.kind].get(one.id, date.max))
+    for kind, id, valid_from in [*(one.slot for one in documents), *headers]:
+        since = valid_from or date.min
+        ids[kind][id] = min(since, ids[kind].get(id, date.max))
     return ids

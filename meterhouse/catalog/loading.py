@@ -1,4 +1,4 @@
-"""From a folder of YAML and CSV files to the documents of the book, or all that is wrong with them."""
+"""From a folder of YAML and CSV files to documents, or all that is wrong with them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ def read_values(kind: str, values: dict[str, Any], places: Places) -> Read:
     wrong: list[str] = []
     header = _made(Header, top, places, who, wrong)
     slot = (kind, header) if isinstance(header, Header) else None
-    place = places.document
+    place = places.keyed("")
     if is_unsettled(kind, value):
         # What it names may stand in another file, so its content waits until all are read.
         waits = Unsettled(kind, slot[1].id, slot[1].valid_from, value, places) if slot else None
@@ -119,7 +119,7 @@ def _read_file(path: Path, folder: Path) -> Iterator[Read]:
 def _rows(rows: Iterable[csv_documents.Row]) -> Iterator[Read]:
     for row in rows:
         if row.faults:
-            place = row.places.document
+            place = row.places.keyed("")
             yield Read(place, row.faults, _header(row.kind, row.values))
         else:
             yield read_values(row.kind, row.values, row.places)
@@ -175,8 +175,9 @@ def _repeated(read: Sequence[Read]) -> list[str]:
         if one.header is not None and first.setdefault(one.header, one.place) != one.place:
             kind, header = one.header
             since = f" valid from {header.valid_from}" if header.valid_from else ""
+            earlier = first[one.header].partition(": column ")[0]
             found.append(
-                f"{one.place}: {kind} {header.id!r}{since} is already given in "
-                f"{first[one.header]}; keep one of the two."
+                f"{one.place}: {kind} {header.id!r}{since} is already given in {earlier}; keep "
+                "one of the two."
             )
     return found

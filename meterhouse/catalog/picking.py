@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any
 
 from meterhouse.catalog.shelf import Kept, Shelf, Unknown
 
@@ -16,23 +16,27 @@ class Picker:
         self.shelf = shelf
         self.on = on
         self._before = list(before)
-        self._taken: dict[tuple[str, str, date | None], Kept] = {}
+        self._taken: dict[tuple[str, str, date | None], Kept] = {}  # Kind, id, day named.
 
     def product(self, id: str) -> Kept:
         """The version of a product."""
-        return self._kept(self._pin("product", id) or self._current("product", id))
+        return self._undated("product", id)
 
     def plan(self, id: str, version: str | None) -> Kept:
         """A version of a plan by name; without one that of before, or the one in force."""
         if version is None:
-            return self._kept(self._pin("plan", id) or self._current("plan", id))
-        return self._dated(self.shelf.named(id, version))
+            return self._undated("plan", id)
+        named = self.shelf.named(id, version)
+        pinned = self._pin("plan", id, None)
+        # A version that was corrected since in its own slot is another only when the plan changes.
+        is_same = pinned is not None and pinned.valid_from == named.valid_from
+        return self._keep(pinned if pinned is not None and is_same else named, None)
 
     def price(self, id: str, on: date | None) -> Kept:
         """A list price: that of a day, or that of before, or the one in force."""
-        if on is not None:
-            return self._dated(self.shelf.in_force("price", id, on))
-        return self._kept(self._pin("price", id) or self._current("price", id))
+        if on is None:
+            return self._undated("price", id)
+        return self._keep(self._pin("price", id, on) or self.shelf.in_force("price", id, on), on)
 
     def price_of(self, product: str, currency: str) -> Kept:
         """The only list price of a product in a currency."""
@@ -50,40 +54,46 @@ class Picker:
             )
         return self.price(found[0], None)
 
+    def carry(self, pin: Mapping[str, Any]) -> None:
+        """Keep a pin of before as it is, unless something newer was taken."""
+        key = pin["kind"], pin["id"], _day(pin.get("on"))
+        kept = self.shelf.recorded(*key[:2], pin["sha256"], _day(pin["valid_from"]))
+        if kept is not None:
+            self._taken.setdefault(key, kept)
+
     @property
     def pinned(self) -> Pinned:
         """The pins of all that was taken, in the order of kind, id and date."""
-        taken = sorted(self._taken.values(), key=lambda one: (one.kind, one.id, one.since))
+        taken = sorted(self._taken.items(), key=lambda pair: (*pair[0][:2], pair[0][2] or date.min))
         return [
             {
                 "kind": one.kind,
                 "id": one.id,
                 "valid_from": one.valid_from.isoformat() if one.valid_from else None,
+                "on": on.isoformat() if on else None,
                 "sha256": one.sha256,
             }
-            for one in taken
+            for (_, _, on), one in taken
         ]
+
+    def _undated(self, kind: str, id: str) -> Kept:
+        return self._keep(self._pin(kind, id, None) or self._current(kind, id), None)
 
     def _current(self, kind: str, id: str) -> Kept:
         if self.on is None:
             return self.shelf.versions(kind, id)[-1]
         return self.shelf.in_force(kind, id, self.on)
 
-    def _dated(self, kept: Kept) -> Kept:
-        """The version as it was before, if it was corrected since in its own slot."""
-        return self._kept(self._pin(kept.kind, kept.id, _Slot(kept.valid_from)) or kept)
-
-    def _pin(self, kind: str, id: str, slot: "_Slot | None" = None) -> Kept | None:
-        for pin in reversed(self._before):
-            since = date.fromisoformat(pin["valid_from"]) if pin["valid_from"] else None
-            if (pin["kind"], pin["id"]) == (kind, id) and slot in (None, _Slot(since)):
-                return self.shelf.recorded(kind, id, pin["sha256"], since)
+    def _pin(self, kind: str, id: str, on: date | None) -> Kept | None:
+        for pin in self._before:
+            if (pin["kind"], pin["id"], _day(pin.get("on"))) == (kind, id, on):
+                return self.shelf.recorded(kind, id, pin["sha256"], _day(pin["valid_from"]))
         return None
 
-    def _kept(self, kept: Kept) -> Kept:
-        self._taken[kept.kind, kept.id, kept.valid_from] = kept
+    def _keep(self, kept: Kept, on: date | None) -> Kept:
+        self._taken[kept.kind, kept.id, on] = kept
         return kept
 
 
-class _Slot(NamedTuple):
-    valid_from: date | None
+def _day(given: str | date | None) -> date | None:
+    return date.fromisoformat(given) if isinstance(given, str) else given

@@ -6,8 +6,8 @@ from datetime import date
 from typing import Any, Literal, NamedTuple
 
 from meterhouse.canonical import canonical_json, sha256_text
-from meterhouse.catalog.kinds import KINDS
 from meterhouse.catalog.given import Document
+from meterhouse.catalog.kinds import KINDS
 
 Slot = tuple[str, str, date | None]
 Action = Literal["new", "changed", "same", "kept"]

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-from meterhouse.catalog import meterable, overlaps, readable, shadows
-from meterhouse.catalog.fields import nearest
-from meterhouse.catalog.known import Book, M, Slot, grouped, read
+from meterhouse.catalog import meterable, offers, overlaps, readable, shadows
 from meterhouse.catalog.given import Document
+from meterhouse.catalog.known import Book, M, Slot, grouped, read
 from meterhouse.catalog.plan import Version
 from meterhouse.contracts.documents import Contract
 
@@ -16,6 +15,8 @@ KEPT_BY_CONTRACT = (
     *("day_starts_at", "start_time"),
 )
 KEPT_BY_ENTITY = ("base_currency", "zone")
+KEPT_BY_PRICE = ("product", "currency")
+KEPT_BY_PLAN = ("currency",)
 
 
 def check(documents: Sequence[Document], recorded: Sequence[Version] = ()) -> list[str]:
@@ -30,11 +31,30 @@ def check(documents: Sequence[Document], recorded: Sequence[Version] = ()) -> li
     faults += _beginnings(book)
     faults += _kept(book.contracts, KEPT_BY_CONTRACT, "end this contract and begin another")
     faults += _kept(book.entities, KEPT_BY_ENTITY, "begin another entity")
+    faults += _kept(book.prices, KEPT_BY_PRICE, "write another price")
+    faults += _kept(book.plans, KEPT_BY_PLAN, "write another plan")
+    faults += offers.offers(book)
     faults += readable.properties(book)
     faults += readable.recorded(book, recorded)
     faults += meterable.meters(book)
     faults += shadows.shadows(book)
     faults += readable.scales(book)
+    faults += overlaps.subjects(book)
+    faults += overlaps.meters(book)
+    return faults
+
+
+def check_partly(
+    documents: Sequence[Document], headers: Sequence[tuple[str, str, date | None]]
+) -> list[str]:
+    """Faults across documents that stand whatever is wrong with others, so that a folder with
+    faults is told in one go; `headers` are of all that was given, faulty or not."""
+    whole = {one.slot for one in documents}
+    broken = {slot[:2] for slot in headers if slot not in whole}
+    book, faults = read([one for one in documents if one.slot[:2] not in broken], headers)
+    faults += _contract_references(book)
+    faults += _meter_references(book)
+    faults += _currencies(book)
     faults += overlaps.subjects(book)
     faults += overlaps.meters(book)
     return faults
@@ -47,7 +67,7 @@ def _contract_references(book: Book) -> Iterator[str]:
         for key, kind, id in _named(contract):
             since = book.ids[kind].get(id)
             if since is None:
-                yield slot.fault(_missing(book, key, kind, id))
+                yield slot.fault(offers.missing(book, key, kind, id))
             elif since > first_day:
                 yield slot.fault(
                     f"`{key}` names {kind} {id!r}, which is valid only from {since}, after the "
@@ -64,20 +84,15 @@ def _named(contract: Contract) -> Iterator[tuple[str, str, str]]:
     for index, item in enumerate(contract.items):
         if item.meter is not None:
             yield f"items[{index}].meter", "meter", item.meter
+        if item.product is not None:
+            yield f"items[{index}].product", "product", item.product
 
 
 def _meter_references(book: Book) -> Iterator[str]:
     for slot in book.meters:
         event_type = slot.model.event_type
         if event_type is not None and event_type not in book.ids["event_type"]:
-            yield slot.fault(_missing(book, "event_type", "event_type", event_type))
-
-
-def _missing(book: Book, key: str, kind: str, id: str) -> str:
-    known = list(book.ids[kind])
-    # A book may hold 100,000 customers: the sentence lists names only when they are few.
-    hint = nearest(id, known) if 0 < len(known) <= 50 else "add it to the book."
-    return f"`{key}` names {kind} {id!r}, which is neither in the folder nor recorded; {hint}"
+            yield slot.fault(offers.missing(book, "event_type", "event_type", event_type))
 
 
 def _currencies(book: Book) -> Iterator[str]:

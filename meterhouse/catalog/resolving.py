@@ -21,7 +21,7 @@ from meterhouse.catalog.plan import Version, newest
 from meterhouse.catalog.shelf import Kept, Shelf, Unknown
 from meterhouse.contracts.documents import Contract, Item
 from meterhouse.contracts.item_terms import ItemTerms
-from meterhouse.contracts.pins import PlanUse
+from meterhouse.contracts.pins import Pin, PlanUse
 
 # Stands for items that could not be made, so that the rest of a contract is checked all the same.
 STAND_IN = {"id": "x", "description": "x", "price": {"model": "flat", "amount": "0"}}
@@ -40,17 +40,18 @@ def is_unsettled(kind: str, value: Mapping[str, Any]) -> bool:
 
 def settle(reading: Reading, recorded: Sequence[Version] = ()) -> tuple[list[Document], list[str]]:
     """All documents with their items, and one sentence per fault of what they name."""
-    shelf = Shelf(reading.documents, recorded, reading.headers)
+    given, wrong = attributes.typed(reading.documents, reading.documents, recorded)
+    shelf = Shelf(given, recorded, reading.headers)
     history = _history(recorded)
-    documents, found = list(reading.documents), _plan_faults(reading.documents, shelf)
+    documents, found = [], _plan_faults(given, shelf)
     for one in sorted(reading.unsettled, key=lambda one: (one.id, one.valid_from or date.min)):
         settling = Settling(one, shelf, history.setdefault(one.id, {}))
         document = settling.document()
         found += settling.faults
         if document is not None:
             documents.append(document)
-    documents, wrong = attributes.typed(documents, recorded)
-    return documents, found + wrong
+    made, more = attributes.typed(documents, given, recorded)
+    return [*given, *made], found + wrong + more
 
 
 class Settling:
@@ -76,9 +77,10 @@ class Settling:
         rows = [*self._plan_rows(), *self._own_rows()]
         self._repeated(rows)
         if self.faults or self._is_told:
-            self._validated({**self._value, "plan": None, "items": [STAND_IN]}, [])
+            self._validated({**self._value, "plan": None, "items": [STAND_IN]}, None)
             return None
         value = {**self._value, "items": [row.value for row in rows]}
+        self._carry(rows)
         value["pinned"] = self._picker.pinned or None
         model = self._validated(value, rows)
         if model is None:
@@ -90,6 +92,15 @@ class Settling:
             given.kind, given.id, given.valid_from, canonical(model), place.path, place.line,
             place,
         )  # fmt: skip
+
+    def _carry(self, rows: list[Row]) -> None:
+        """Keep the pins of items whose price was filled in before: recorded content given again."""
+        prices = [row.says("list_price") for row in rows if not row.says("from_plan")]
+        for pin in self._given.value.get("pinned") or []:
+            if self._read(Pin, pin, ("pinned",)) is None:
+                return
+            if pin["kind"] == "product" or (pin["kind"] == "price" and pin["id"] in prices):
+                self._picker.carry(pin)
 
     def _plan_rows(self) -> list[Row]:
         if self._value.get("plan") is None:
@@ -179,9 +190,9 @@ class Settling:
             return None
 
     def _repeated(self, rows: list[Row]) -> None:
-        of_plan = {row.id for row in rows if row.value.get("from_plan")}
+        of_plan = {row.id for row in rows if row.says("from_plan")}
         for row in rows:
-            if isinstance(row.value, dict) and not row.value.get("from_plan") and row.id in of_plan:
+            if not row.says("from_plan") and row.id in of_plan:
                 self._fault(
                     row.path,
                     f"item {row.id!r} is also in the plan. Write what differs under "
@@ -199,14 +210,16 @@ class Settling:
                 self._fault_at(mark or self._mark(path), f"in `{faults.dotted(path)}`: {sentence}")
             return None
 
-    def _validated(self, value: dict[str, Any], rows: list[Row]) -> Contract | None:
+    def _validated(self, value: dict[str, Any], rows: list[Row] | None) -> Contract | None:
+        """The contract; without rows (its items cannot be made) only the faults of its keys."""
         try:
             return Contract.model_validate(value)
         except ValidationError as error:
             marks = dict(self._given.places.marks)
-            for index, row in enumerate(rows):
+            for index, row in enumerate(rows or []):
                 marks |= self._moved(row.path, ("items", index))
-            for mark, sentence in faults.sentences(error, Contract, value, marks):
+            told = faults.sentences(error, Contract, value, marks, of_keys_only=rows is None)
+            for mark, sentence in told:
                 self._fault_at(mark, sentence)
             return None
 

@@ -56,9 +56,9 @@ def apply(app: App, yes: bool, dry_run: bool) -> None:
 
 def refuse_empty(folder: Path) -> None:
     """An empty folder is a slip of --home or a fresh home, not a plan."""
-    if not any(path.suffix in {".yaml", ".yml"} for path in folder.rglob("*")):
+    if not any(path.suffix in {".yaml", ".yml", ".csv"} for path in folder.rglob("*")):
         raise UsageError(
-            f"The book {folder} holds no documents (*.yaml); nothing was planned or recorded. "
+            f"The book {folder} holds no documents (*.yaml, *.csv); nothing was planned or recorded. "
             "Write some, or start from an example: `meterhouse --home NEW init --example azure`."
         )
 

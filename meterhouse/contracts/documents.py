@@ -18,6 +18,7 @@ from meterhouse.catalog.fields import (
     TimeOfDay,
     Zone,
 )
+from meterhouse.contracts.modifiers import ContractModifiers, ItemModifiers
 from meterhouse.contracts.pins import Pin, PlanUse
 from meterhouse.contracts.prices import Flat, Price
 
@@ -40,7 +41,9 @@ def _default_quantity(data: dict[str, Any]) -> Decimal | None:
 class Item(Sparing):
     """One thing a contract charges for."""
 
-    SELDOM: ClassVar[frozenset[str]] = frozenset({"product", "list_price", "from_plan"})
+    SELDOM: ClassVar[frozenset[str]] = frozenset(
+        {"product", "list_price", "from_plan", "modifiers"}
+    )
 
     id: Id = Field(description="Id of the item, unique in its contract.")
     description: Text = Field(description="Text of the invoice line.")
@@ -63,6 +66,9 @@ class Item(Sparing):
         description="How many are charged, for flat prices only; default '1'.",
     )
     prorate: Prorate = Field(Prorate(), description="How a fee is cut in incomplete periods.")
+    modifiers: ItemModifiers | None = Field(
+        None, description="What changes its quantity before the price and its amount after it."
+    )
     product: Id | None = Field(
         None,
         description="Id of the product; what the item does not say (description, meter, price) is "
@@ -86,6 +92,17 @@ class Item(Sparing):
             raise ValueError("usage is billed in arrears: remove `timing` or say `arrears`")
         return self
 
+    @model_validator(mode="after")
+    def _quantity_can_be_changed(self) -> Self:
+        if self.modifiers is None or not self.modifiers.changes_quantity:
+            return self
+        if self.meter is None or getattr(self.price, "reads_events", False):
+            raise ValueError(
+                "`convert`, `free_quantity` and `included_quantity` change the quantity of a "
+                "meter; this price has none, or reads single events (it has allowances of its own)"
+            )
+        return self
+
 
 def _repeated_ids(items: tuple[Item, ...]) -> list[str]:
     return sorted(id for id, count in Counter(item.id for item in items).items() if count > 1)
@@ -94,7 +111,7 @@ def _repeated_ids(items: tuple[Item, ...]) -> list[str]:
 class Contract(Documented):
     """Who pays whom for what, and from when until when."""
 
-    SELDOM: ClassVar[frozenset[str]] = frozenset({"custom", "plan", "pinned"})
+    SELDOM: ClassVar[frozenset[str]] = frozenset({"custom", "plan", "pinned", "modifiers"})
 
     customer: Id = Field(description="Id of the customer whose usage and fees are charged.")
     payer: Id = Field(
@@ -138,6 +155,9 @@ class Contract(Documented):
         description="Versions of plan, products and prices that its items were made of; filled in "
         "when recorded, and kept until the contract names others.",
     )
+    modifiers: ContractModifiers | None = Field(
+        None, description="What changes quantities and amounts of the contract as a whole."
+    )
     purchase_order: Text | None = Field(
         None, description="The payer's order number, printed on invoices."
     )
@@ -157,4 +177,11 @@ class Contract(Documented):
         repeated = _repeated_ids(self.items)
         if repeated:
             raise ValueError(f"item ids are used more than once: {', '.join(repeated)}")
+        return self
+
+    @model_validator(mode="after")
+    def _modifiers_fit(self) -> Self:
+        if self.modifiers is not None:
+            for fault in self.modifiers.faults([item.id for item in self.items], self.end):
+                raise ValueError(fault)
         return self

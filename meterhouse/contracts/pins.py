@@ -13,6 +13,7 @@ class Pin(Strict):
     kind: Literal["plan", "product", "price"] = Field(description="Kind of the document.")
     id: Id = Field(description="Its id.")
     valid_from: Day | None = Field(description="The day its version holds from; null: always.")
+    on: Day | None = Field(None, description="Day that the terms name for a price; null: none.")
     sha256: Text = Field(description="SHA-256 of its content, 64 hex digits.")
 
 

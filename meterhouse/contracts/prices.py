@@ -1,46 +1,22 @@
 """What a price may say: one model per way of turning a quantity into an amount."""
 
-from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from meterhouse.catalog.fields import (
-    DECIMAL_PLACES,
-    NonNegative,
-    Positive,
-    PowerOfTen,
-    Strict,
-    places,
-)
+from meterhouse.catalog.fields import NonNegative, Strict
+from meterhouse.contracts.capacity_prices import Capacity
 from meterhouse.contracts.event_prices import Bps, BulkBps, Percentage, TieredBps
+from meterhouse.contracts.formula_prices import Formula
+from meterhouse.contracts.part_prices import (
+    Bucketed,
+    Matrix,
+    TwoDimensional,
+    WindowedCommitment,
+)
+from meterhouse.contracts.prorated_prices import ProratedGraduated, ProratedVolume
 from meterhouse.contracts.tier_prices import Graduated, GraduatedPercentage, Stairstep, Volume
-
-
-class PerUnit(Strict):
-    """Each unit costs the same."""
-
-    model: Literal["per_unit"] = Field(description="Each unit costs the same.")
-    unit_amount: NonNegative = Field(
-        description="Amount in the contract's currency for `per` units."
-    )
-    per: PowerOfTen = Field(
-        Decimal(1), description="How many units `unit_amount` is for, a power of ten: '1000000'."
-    )
-
-    @property
-    def decimals(self) -> int:
-        """Decimals of the price of one unit."""
-        return places(self.unit_amount.scaleb(-self.per.adjusted()))
-
-    @model_validator(mode="after")
-    def _one_unit_fits_the_scale(self) -> Self:
-        if self.decimals > DECIMAL_PLACES:
-            raise ValueError(
-                f"the price of one unit (unit_amount / per) has {self.decimals} decimals, "
-                f"at most {DECIMAL_PLACES} are exact"
-            )
-        return self
+from meterhouse.contracts.unit_prices import Dynamic, Overage, Package, PerUnit
 
 
 class Flat(Strict):
@@ -50,60 +26,6 @@ class Flat(Strict):
     amount: NonNegative = Field(
         description="Amount in the contract's currency for one of `quantity` and a full period."
     )
-
-
-class Package(Strict):
-    """Units are sold in packages."""
-
-    model: Literal["package"] = Field(description="Units are sold in packages.")
-    package_size: Positive = Field(description="Units in a package.")
-    package_amount: NonNegative = Field(
-        description="Amount in the contract's currency for each package."
-    )
-    free_units: NonNegative = Field(
-        Decimal(0), description="Units taken off before packages are counted."
-    )
-    rounding: Literal["up", "down"] = Field(
-        "up", description="Whether a package that is only started is charged (up) or not (down)."
-    )
-
-    @property
-    def decimals(self) -> int:
-        """No decimals of a unit: packages are whole numbers."""
-        return 0
-
-
-class Overage(Strict):
-    """Some units are included, each unit above them costs the same."""
-
-    model: Literal["overage"] = Field(
-        description="Some units are included, each unit above them costs the same."
-    )
-    included_units: NonNegative = Field(description="Units that cost nothing.")
-    unit_amount: NonNegative = Field(
-        description="Amount in the contract's currency for each unit above the included ones."
-    )
-
-    @property
-    def decimals(self) -> int:
-        """Decimals of the price of one unit."""
-        return places(self.unit_amount)
-
-
-class Dynamic(Strict):
-    """The events bring the amount; it is charged times a factor."""
-
-    model: Literal["dynamic"] = Field(
-        description="The quantity is money already; it is charged times a factor."
-    )
-    multiplier: NonNegative = Field(
-        Decimal(1), description="Factor: '1' passes on what was measured, '1.2' adds 20 %."
-    )
-
-    @property
-    def decimals(self) -> int:
-        """Decimals of the factor."""
-        return places(self.multiplier)
 
 
 Price = Annotated[
@@ -119,6 +41,14 @@ Price = Annotated[
     | GraduatedPercentage
     | Bps
     | BulkBps
-    | TieredBps,
+    | TieredBps
+    | Matrix
+    | TwoDimensional
+    | Bucketed
+    | WindowedCommitment
+    | Capacity
+    | ProratedGraduated
+    | ProratedVolume
+    | Formula,
     Field(discriminator="model"),
 ]

@@ -39,6 +39,7 @@ COLUMNS = (
     "is_whole_days",
     "day_seconds",
     "window_end_seconds",
+    "modifiers",
     "period_start",
     "period_end",
     "period_start_on",

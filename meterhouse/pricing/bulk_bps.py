@@ -30,7 +30,7 @@ def rate(windows: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
         (total > pl.col("above")) | (pl.col("tier_no") == 0),
         pl.col("up_to").is_null() | (total <= pl.col("up_to")),
     )
-    terms = picked.select("at", "rate", "high", "tier_no", "above", "up_to")
+    terms = picked.select("at", "rate", "high", "above", "up_to")
     return per_event.rated(windows, events.join(terms, on="at", how="left"))
 
 

@@ -10,8 +10,8 @@ from meterhouse.pricing.steps import EXACT
 
 def packages(units: pl.Expr, size: pl.Expr, *, up: bool) -> pl.Expr:
     """How many packages of `size` the units fill, as whole Decimal(38, 18)."""
-    # exact: the quotient is within 1E-18 of the truth, so its floor is at most one off, and the
-    # products, which are exact, say whether and which way.
+    # The quotient is within 1E-18 of the truth, so its floor is at most one off.
+    # exact: the products, which lose nothing, say whether and which way.
     guess = (units / size).floor()
     one = pl.lit(Decimal(1), dtype=AMOUNT)
     if up:

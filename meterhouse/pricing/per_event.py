@@ -19,8 +19,7 @@ TERMS: Mapping[str, pl.Expr] = MappingProxyType(
         "low": NEVER,
         "free_part": NOUGHT,
         "is_free": pl.lit(False),
-        "pays": pl.lit(True),
-        "tier_no": pl.lit(0, dtype=pl.Int64),
+        "bill_fixed_on_zero": pl.lit(True),
         "above": NOUGHT,
         "up_to": NEVER,
     }
@@ -64,8 +63,10 @@ def rated(windows: pl.DataFrame, charged: pl.DataFrame) -> pl.DataFrame:
     """RATED of events with `value`, `rate`, `high` and what they say otherwise than TERMS.
 
     One row per window; its steps tell how much was free, by rate, by event, and what limits did.
+    Where events are cut into tiers they have `tier_no`, and the steps are told for each tier.
     """
     given = {name: term for name, term in TERMS.items() if name not in charged.columns}
+    keys = ["at", *(("tier_no",) if "tier_no" in charged.columns else ())]
     summed = (
         charged.with_columns(**given)
         .with_columns(share=(pl.col("value") - pl.col("free_part")) * pl.col("rate"))
@@ -74,25 +75,42 @@ def rated(windows: pl.DataFrame, charged: pl.DataFrame) -> pl.DataFrame:
             lifted=_above_zero(pl.col("low") - pl.col("fee")),
             cut=_above_zero(pl.col("fee") - pl.col("high")),
         )
-        .group_by("at", "tier_no")
+        .group_by(keys)
         .agg(
-            pl.col("rate", "fixed", "low", "high", "above", "up_to").first(),
+            pl.col("rate", "fixed", "low", "high", "above", "up_to", "bill_fixed_on_zero").first(),
             pl.col("value", "free_part", "share", "lifted", "cut").sum(),
-            pays=pl.col("pays").sum(),
+            pays=(~pl.col("is_free")).sum().cast(pl.Int64),
             free_count=pl.col("is_free").sum(),
             lifted_count=(pl.col("lifted") > 0).sum(),
             cut_count=(pl.col("cut") > 0).sum(),
         )
-        .with_columns(all_fixed=pl.col("fixed") * pl.col("pays").cast(AMOUNT))
-        .with_columns(amount=_amount(), steps=_steps())
-        .sort("at", "tier_no")
-        .group_by("at", maintain_order=True)
-        .agg(amount_unrounded=pl.col("amount").sum(), steps=pl.col("steps").str.join(""))
     )
+    told = _without_void(summed).with_columns(amount_unrounded=_amount())
+    return _by_window(windows, _with_steps(told))
+
+
+def _without_void(summed: pl.DataFrame) -> pl.DataFrame:
+    """The sums with nothing by event where all values add up to 0, unless the price says so."""
+    is_void = (pl.col("value") == 0) & ~pl.col("bill_fixed_on_zero")
+    all_fixed = pl.col("fixed") * pl.col("pays").cast(AMOUNT)
+    return summed.with_columns(all_fixed=all_fixed).with_columns(
+        pl.when(is_void).then(NOUGHT).otherwise(pl.col("all_fixed", "lifted", "cut")).name.keep()
+    )
+
+
+def _by_window(windows: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
+    """RATED of all windows from amounts and steps by window, or by window and tier."""
+    if "tier_no" in told.columns:
+        told = (
+            told.sort("at", "tier_no")
+            .group_by("at", maintain_order=True)
+            .agg(pl.col("amount_unrounded").sum(), pl.col("steps"))
+            .with_columns(pl.col("steps").list.join(""))
+        )
     return (
         windows.select("window_id")
         .with_row_index("at")
-        .join(summed, on="at", how="left", maintain_order="left")
+        .join(told, on="at", how="left", maintain_order="left")
         .with_columns(
             pl.col("amount_unrounded").fill_null(NOUGHT),
             steps=pl.format("[{}]", pl.col("steps").fill_null("").str.strip_chars_end(",")),
@@ -103,17 +121,45 @@ def rated(windows: pl.DataFrame, charged: pl.DataFrame) -> pl.DataFrame:
 
 def _above_zero(amount: pl.Expr) -> pl.Expr:
     """What a limit adds to or takes from an event that pays; a limit that is null does neither."""
-    return pl.when(pl.col("pays") & (amount > 0)).then(amount).otherwise(NOUGHT)
+    return pl.when(~pl.col("is_free") & (amount > 0)).then(amount).otherwise(NOUGHT)
 
 
 def _amount() -> pl.Expr:
     return pl.col("share") + pl.col("all_fixed") + pl.col("lifted") - pl.col("cut")
 
 
-def _steps() -> pl.Expr:
-    """The steps of a window, or of one tier of it, each with a comma after it."""
-    free, all_free = text(pl.col("free_part")), pl.col("free_count")
-    by_rate = spelled(
+def _with_steps(summed: pl.DataFrame) -> pl.DataFrame:
+    """The sums with the steps of a window, or of one tier of it, each with a comma after it."""
+    told = {
+        "free": (
+            (pl.col("free_part") > 0) | (pl.col("free_count") > 0),
+            spelled(
+                "free", amount="0", events=_count("free_count"), quantity=text(pl.col("free_part"))
+            ),
+        ),
+        "rate": (pl.lit(True), _rate_step()),
+        "fixed": (
+            pl.col("all_fixed") > 0,
+            _by_event("per_event", "fixed", "all_fixed", "pays", "unit_amount"),
+        ),
+        "low": (
+            pl.col("lifted") > 0,
+            _by_event("minimum_per_event", "low", "lifted", "lifted_count", "limit"),
+        ),
+        "high": (
+            pl.col("cut") > 0,
+            _by_event("maximum_per_event", "high", "cut", "cut_count", "limit", "-"),
+        ),
+    }
+    # Most prices say few of them, and texts are what takes the time.
+    met = summed.select(condition.any().alias(name) for name, (condition, _) in told.items())
+    said = [told[name] for name, is_met in met.row(0, named=True).items() if is_met]
+    steps = (pl.when(met).then(pl.format("{},", one)).otherwise(pl.lit("")) for met, one in said)
+    return summed.with_columns(steps=pl.concat_str(pl.lit(""), *steps))
+
+
+def _rate_step() -> pl.Expr:
+    return spelled(
         "rate",
         amount=text(pl.col("share")),
         from_=text(pl.col("above")),
@@ -121,28 +167,13 @@ def _steps() -> pl.Expr:
         rate=text(pl.col("rate")),
         to=or_null(text(pl.col("up_to"))),
     )
-    none = spelled("free", amount="0", events=_count("free_count"), quantity=free)
-    fixed = _by_event("per_event", "fixed", "all_fixed", "pays")
-    low = _by_event("minimum_per_event", "low", "lifted", "lifted_count")
-    high = _by_event("maximum_per_event", "high", "cut", "cut_count", sign="-")
-    return pl.concat_str(
-        _where((pl.col("free_part") > 0) | (all_free > 0), none),
-        pl.format("{},", by_rate),
-        _where(pl.col("all_fixed") > 0, fixed),
-        _where(pl.col("lifted") > 0, low),
-        _where(pl.col("cut") > 0, high),
-    )
 
 
-def _by_event(kind: str, each: str, amount: str, events: str, sign: str = "") -> pl.Expr:
+def _by_event(kind: str, each: str, amount: str, events: str, said: str, sign: str = "") -> pl.Expr:
     """A step that tells how many events it meets, what it says of each, and what it comes to."""
     signed = pl.concat_str(pl.lit(sign), text(pl.col(amount)))
-    return spelled(kind, amount=signed, events=_count(events), unit_amount=text(pl.col(each)))
+    return spelled(kind, **{"amount": signed, "events": _count(events), said: text(pl.col(each))})
 
 
 def _count(name: str) -> pl.Expr:
     return pl.col(name).cast(pl.Int64).cast(pl.String)
-
-
-def _where(condition: pl.Expr, told: pl.Expr) -> pl.Expr:
-    return pl.when(condition).then(pl.format("{},", told)).otherwise(pl.lit(""))

@@ -28,7 +28,7 @@ def charge(parts: Sequence[Mapping[str, Any]], price: Mapping[str, Any]) -> Deci
         for place, value in enumerate(values, start=1):
             free = _free(place, running, value, price)
             running += value
-            is_free = _has_allowance(price) and _is_within(place, running, price)
+            is_free = _allows(price) and _is_within(place, running, price)
             total += ZERO if is_free else _fee(value - free, price)
     return total
 
@@ -36,36 +36,36 @@ def charge(parts: Sequence[Mapping[str, Any]], price: Mapping[str, Any]) -> Deci
 def rate(windows: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
     """One row per window: window_id, amount_unrounded and steps."""
     amounts = {name: number(name) for name in AMOUNTS}
-    prices = parsed(windows["price"], PRICE).with_columns(reads=_reads()).with_columns(**amounts)
-    walked = per_event.events(windows, parts, prices).with_columns(
-        running=pl.col("value").cum_sum().over("at"),
-        place=pl.int_range(1, pl.len() + 1).over("at"),
-        total=pl.col("value").sum().over("at"),
+    prices = parsed(windows["price"], PRICE).with_columns(**amounts).with_columns(reads=_reads())
+    events = per_event.events(windows, parts, prices).with_columns(
+        fixed="fixed_amount", low="min_per_event", high="max_per_event"
     )
-    charged = walked.with_columns(is_free=_is_free(), free_part=_free_part()).with_columns(
-        pays=~pl.col("is_free") & ((pl.col("total") > 0) | pl.col("bill_fixed_on_zero"))
+    if prices.filter(_has_allowance()).is_empty():
+        return per_event.rated(windows, events)
+    walked = events.with_columns(
+        running=pl.col("value").cum_sum().over("at"), place=pl.int_range(1, pl.len() + 1).over("at")
     )
-    terms = {"fixed": "fixed_amount", "low": "min_per_event", "high": "max_per_event"}
-    return per_event.rated(
-        windows, charged.with_columns(**{k: pl.col(v) for k, v in terms.items()})
-    )
+    return per_event.rated(windows, walked.with_columns(is_free=_is_free(), free_part=_free_part()))
 
 
 def _reads() -> pl.Expr:
     """Whether the sum of the values is not enough for a price; contracts/event_prices.py agrees."""
     return (
-        (pl.col("fixed_amount") != "0")
+        (pl.col("fixed_amount") > 0)
         | (pl.col("free_events") > 0)
-        | pl.col("min_per_event").is_not_null()
+        | (pl.col("min_per_event").fill_null(0) > 0)
         | pl.col("max_per_event").is_not_null()
     )
 
 
 def _is_free() -> pl.Expr:
     """Whether an event lies within the allowances wholly; one that ends first ends both."""
-    has_allowance = (pl.col("free_events") > 0) | (pl.col("free_amount") > 0)
     within = (pl.col("free_amount") == 0) | (pl.col("running") <= pl.col("free_amount"))
-    return has_allowance & _is_counted_free() & within
+    return _has_allowance() & _is_counted_free() & within
+
+
+def _has_allowance() -> pl.Expr:
+    return (pl.col("free_events") > 0) | (pl.col("free_amount") > 0)
 
 
 def _is_counted_free() -> pl.Expr:
@@ -82,7 +82,7 @@ def _free_part() -> pl.Expr:
     return pl.when(_is_counted_free()).then(free).otherwise(nought)
 
 
-def _has_allowance(price: Mapping[str, Any]) -> bool:
+def _allows(price: Mapping[str, Any]) -> bool:
     return price["free_events"] > 0 or Decimal(price["free_amount"]) > 0
 
 
@@ -93,7 +93,7 @@ def _is_within(place: int, running: Decimal, price: Mapping[str, Any]) -> bool:
 
 def _free(place: int, before: Decimal, value: Decimal, price: Mapping[str, Any]) -> Decimal:
     free_amount = Decimal(price["free_amount"])
-    if not _has_allowance(price) or 0 < price["free_events"] < place:
+    if not _allows(price) or 0 < price["free_events"] < place:
         return ZERO
     return min(max(free_amount - before, ZERO), value) if free_amount else value
 

@@ -15,7 +15,8 @@ _NOTHING = pl.DataFrame(
 
 
 def rate_windows(windows: pl.DataFrame, parts: pl.DataFrame | None = None) -> pl.DataFrame:
-    """One row per window: its quantity, amount (unrounded, and rounded to the currency) and steps.
+    """One row per window, in their order: its quantity, its amount (unrounded, and rounded to the
+    currency) and the steps of it.
 
     `windows` has the columns of charge_windows and `quantity` (of a fee its fixed quantity);
     `parts` (columns of PARTS) what the windows of models that read parts are made of.
@@ -23,13 +24,11 @@ def rate_windows(windows: pl.DataFrame, parts: pl.DataFrame | None = None) -> pl
     _refuse_unknown_models(windows)
     _refuse_missing(windows, "quantity")
     known = pl.DataFrame(schema=dict(PARTS)) if parts is None else parts
-    rated = [
-        _rated(model, windows.filter(pl.col("price_model") == name), known)
-        for name, model in MODELS.items()
-    ]
+    by_model = windows.partition_by("price_model", as_dict=True)
+    rated = [_rated(MODELS[str(name)], own, known) for (name,), own in by_model.items()]
     amounts = pl.concat([_NOTHING, *rated])
     result = windows.select("window_id", "currency", pl.col("quantity").cast(QUANTITY)).join(
-        amounts, on="window_id", how="left", validate="1:1"
+        amounts, on="window_id", how="left", validate="1:1", maintain_order="left"
     )
     _refuse_missing(result, "amount_unrounded")
     return result.select(
@@ -38,13 +37,11 @@ def rate_windows(windows: pl.DataFrame, parts: pl.DataFrame | None = None) -> pl
         "amount_unrounded",
         amount=rounded(pl.col("amount_unrounded"), pl.col("currency")),
         steps="steps",
-    ).sort("window_id")
+    )
 
 
 def _rated(model: Model, windows: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
-    """What the model makes of its windows; most books use few models."""
-    if windows.is_empty():
-        return _NOTHING
+    """What the model makes of its windows."""
     if not model.reads_parts:
         return model.rate(windows).select(RATED)
     return model.rate(windows, parts.join(windows, on="window_id", how="semi")).select(RATED)

@@ -8,10 +8,12 @@ import duckdb
 import polars as pl
 
 from meterhouse.canonical import canonical_json
+from meterhouse.catalog.given import Document, Reading
 from meterhouse.catalog.known import read
-from meterhouse.catalog.loading import load_folder
+from meterhouse.catalog.loading import read_folder
 from meterhouse.catalog.plan import Change, Version, changes_to_record, plan, union
-from meterhouse.catalog.references import check
+from meterhouse.catalog.references import check, check_partly
+from meterhouse.catalog.resolving import settle
 from meterhouse.errors import BookFault
 from meterhouse.lake import Commit, Lake
 from meterhouse.run.book_models import model_faults, unused_models
@@ -34,18 +36,24 @@ class Planned(NamedTuple):
     warnings: list[str]
 
 
-def plan_book(lake: Lake, folder: Path | None = None) -> list[Change]:
+def plan_book(lake: Lake, given: Path | Reading | None = None) -> list[Change]:
     """Every document of the folder and of the record, with what `apply_book` would do to it."""
-    return planned(lake, folder, is_strict_only=True).changes
+    return planned(lake, given, is_strict_only=True).changes
 
 
-def planned(lake: Lake, folder: Path | None = None, *, is_strict_only: bool = False) -> Planned:
+def planned(
+    lake: Lake, given: Path | Reading | None = None, *, is_strict_only: bool = False
+) -> Planned:
     """The changes, and the warnings that the recorded events give cause for unless
-    `is_strict_only`; raises BookFault with all that `apply_book` refuses."""
-    documents = load_folder(folder or lake.settings.book)
+    `is_strict_only`; raises BookFault with all that `apply_book` refuses.
+
+    `given` is a folder, else the home's own, or documents that were read from elsewhere.
+    """
+    reading = given if isinstance(given, Reading) else read_folder(given or lake.settings.book)
     with lake.reading() as db:
         recorded = recorded_versions(db)
         events = lake.columns(db, "usage_events")
+    documents = _settled(reading, recorded)
     book = union(recorded, documents)
     faults = [*check(book, recorded), *model_faults(lake.settings, book, events)]
     if faults:
@@ -60,10 +68,19 @@ def planned(lake: Lake, folder: Path | None = None, *, is_strict_only: bool = Fa
     return Planned(changes, [*told.warnings, *unused])
 
 
-def apply_book(lake: Lake, folder: Path | None = None) -> tuple[list[Change], int | None]:
+def _settled(reading: Reading, recorded: list[Version]) -> list[Document]:
+    """The documents as they would be recorded; raises BookFault with all faults there are."""
+    documents, faults = settle(reading, recorded)
+    if not reading.faults and not faults:
+        return documents
+    headers = [*reading.headers, *(one.slot for one in recorded)]
+    raise BookFault([*reading.faults, *faults, *check_partly(documents, headers)])
+
+
+def apply_book(lake: Lake, given: Path | Reading | None = None) -> tuple[list[Change], int | None]:
     """Record the new and changed versions in one commit; its number, or None if none changed."""
     with lake.write_lock.held():
-        changes = plan_book(lake, folder)
+        changes = plan_book(lake, given)
         new = changes_to_record(changes)
         if not new:
             return changes, None

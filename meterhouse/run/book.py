@@ -117,6 +117,42 @@ TABLES = {
             content->>'$.shadow_of' as shadow_of, content->>'$.model' as model,
             coalesce((content->>'$.reopen')::boolean, false) as reopen
         from book.slots where kind = 'meter'""",
+    # One row per product.
+    "products": """
+        select
+            doc_id as product_id, content->>'$.name' as name, content->>'$.type' as type,
+            content->>'$.parent' as parent_id, content->>'$.meter' as meter_id,
+            content->>'$.unit' as unit, content->>'$.tax_code' as tax_code,
+            content->>'$.revenue_recognition' as revenue_recognition,
+            (content->'$.components')::varchar as components
+        from latest where kind = 'product'""",
+    # One row per version of a list price and the days it holds.
+    "prices": f"""
+        select
+            doc_id as price_id, slot_from,
+            least(slot_to, coalesce((content->>'$.until')::date, {FOREVER})) as slot_to,
+            version_seq, content->>'$.product' as product_id, content->>'$.currency' as currency,
+            content->>'$.price.model' as price_model, (content->'$.price')::varchar as price
+        from book.slots where kind = 'price'""",
+    # One row per version of a plan and the days it is the one for new contracts.
+    "plans": f"""
+        select
+            doc_id as plan_id, slot_from, slot_to, version_seq,
+            coalesce(content->>'$.version',
+                case when slot_from > {ALWAYS} then slot_from::varchar else 'first' end
+            ) as plan_version,
+            content->>'$.name' as name, content->>'$.currency' as currency,
+            coalesce((content->'$.products')::varchar[], []) as products,
+            (content->'$.items')::varchar as items
+        from book.slots where kind = 'plan'""",
+    # One row per version of a document and attribute that it carries.
+    "custom_attributes": """
+        select
+            kind, doc_id, slot_from, slot_to, name, content->'$.custom'->>name as value
+        from (
+            select *, unnest(json_keys(content->'$.custom')) as name
+            from book.slots where (content->'$.custom') is not null
+        )""",
     # One row per contract: its life is what the newest slot says.
     "contracts": """
         select
@@ -131,7 +167,9 @@ TABLES = {
             epoch(cast(coalesce(content->>'$.start_time', content->>'$.day_starts_at', '00:00')
                 as time))::bigint as start_seconds,
             epoch(cast(coalesce(content->>'$.end_time', content->>'$.day_starts_at', '00:00')
-                as time))::bigint as end_seconds
+                as time))::bigint as end_seconds,
+            content->>'$.plan.id' as plan_id, content->>'$.plan.version' as plan_version,
+            nullif((content->'$.modifiers')::varchar, 'null') as modifiers
         from latest where kind = 'contract'""",
     # One row per contract slot and item.
     "contract_items": """
@@ -142,7 +180,10 @@ TABLES = {
             (item->'$.price')::varchar as price,
             (item->>'$.quantity')::decimal(38, 12) as fixed_quantity,
             (item->>'$.prorate.start')::boolean as prorate_start,
-            (item->>'$.prorate.end')::boolean as prorate_end
+            (item->>'$.prorate.end')::boolean as prorate_end,
+            item->>'$.product' as product_id, item->>'$.list_price' as list_price_id,
+            item->>'$.from_plan' as plan_id,
+            nullif((item->'$.modifiers')::varchar, 'null') as modifiers
         from (
             select
                 doc_id as contract_id, slot_from, slot_to, version_seq,

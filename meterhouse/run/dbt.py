@@ -30,6 +30,8 @@ NEUTRAL = {
     "METERHOUSE_MEMORY_LIMIT": "1GB",
     "METERHOUSE_TEMPORARY": ".tmp",
 }
+# No files of results but for the pages, and no list of the relations of schemas that are not built.
+BUILD_FLAGS = ("--no-write-json", "--cache-selected-only")
 
 
 class DbtFailed(MeterhouseError):
@@ -64,7 +66,8 @@ def build(
     tell: Callable[[Any], None] | None = None,
 ) -> list[NodeResult]:
     """`dbt build` of the selected models and their tests on the run's warehouse."""
-    arguments = ["build", "--exclude-resource-type", "unit_test", "--select", *select]
+    kinds = ("--exclude-resource-type", "unit_test")
+    arguments = ["build", *BUILD_FLAGS, *kinds, "--select", *select]
     return _on_warehouse(run, arguments, fold_from, tell)
 
 

@@ -73,14 +73,19 @@ def recorded_to(db: duckdb.DuckDBPyConnection) -> int:
 def deliveries(
     lake: Lake, name: str, source: UsageSource, known: dict[str, int], cursors: list[str]
 ) -> Iterator[Delivery]:
-    """Every pending delivery of a source, in order; the next is prepared while one is used."""
-    book = Book.of(lake)
+    """Every pending delivery of a source, in order; the next is prepared while one is used.
+
+    All are checked by the book as it is when the first is found; without one it is not read.
+    """
     pending = source.pending(cursors)
+    book: Book | None = None
 
     def prepared() -> Delivery | None:
+        nonlocal book
         file = next(pending, None)
         if file is None:
             return None
+        book = book or Book.of(lake)
         if file.content_sha256 in known:
             return Delivery(file, 0, book.batch_seq, None)
         return checked(lake, name, source, file, book)

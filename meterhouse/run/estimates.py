@@ -12,7 +12,7 @@ from meterhouse.errors import UsageError
 from meterhouse.lake import Lake
 from meterhouse.nearest import did_you_mean
 from meterhouse.periods import zone_info
-from meterhouse.pricing.rating import rate_windows
+from meterhouse.pricing.charging import rate_usage
 from meterhouse.run.asked_spans import Asked, Choose, pieces, refuse_zones, spans_of, zones_of
 from meterhouse.run.book import flatten
 from meterhouse.run.estimating import measure
@@ -20,7 +20,7 @@ from meterhouse.run.meter_versions import Meters, read_meters
 from meterhouse.run.metered_windows import asks_of, last_day, read_book, span_windows, usage_windows
 
 NEAR = 50
-PRICED = ("contract_id", "item_id", "currency", "price_model", "price")
+PRICED = ("contract_id", "item_id", "currency", "price_model", "price", "modifiers")
 PRORATED = (
     *("prorate_start", "prorate_end", "window_start_on", "window_end_on"),
     *("period_start_on", "period_end_on"),
@@ -183,10 +183,13 @@ def _measured(
 
 def rated(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with what each costs as a line of its own; null where no item has a price."""
-    numbered = rows.with_row_index("line").with_columns(window_id=pl.col("line").cast(pl.String))
+    numbered = rows.with_row_index("line").with_columns(
+        window_id=pl.col("line").cast(pl.String), charge_id=pl.col("ask_no").cast(pl.String)
+    )
     if "price_model" not in rows.columns:
         raise UsageError("No contract reads the meter, so nothing has a price. Leave out --price.")
     priced = numbered.filter(pl.col("price_model").is_not_null())
-    reads: Sequence[str] = ("window_id", "price_model", "price", "currency", "quantity", *PRORATED)
-    amounts = rate_windows(priced.select(reads)).select("window_id", "amount_unrounded", "amount")
+    own = ("charge_id", "dimensions", "price_model", "price", "modifiers", "currency", "quantity")
+    reads: Sequence[str] = ("window_id", *own, *PRORATED)
+    amounts = rate_usage(priced.select(reads)).select("window_id", "amount_unrounded", "amount")
     return numbered.join(amounts, on="window_id", how="left").sort("line").drop("line", "window_id")

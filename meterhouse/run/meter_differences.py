@@ -14,7 +14,7 @@ import polars as pl
 
 from meterhouse.errors import UsageError
 from meterhouse.lake import Lake
-from meterhouse.pricing.rating import rate_windows
+from meterhouse.pricing.charging import rate_usage
 from meterhouse.run.estimates import PRORATED, customer_of
 from meterhouse.run.estimating import measure
 from meterhouse.run.meter_versions import Meters, read_meters
@@ -166,9 +166,11 @@ def _lines(db: duckdb.DuckDBPyConnection, windows: pl.DataFrame, a: Side, b: Sid
     rows = numbered.join(found, on="ask_no").with_columns(
         window_id=pl.format("{}|{}|{}", "window_id", pl.col("ask_no") // count, "dimensions"),
         base="window_id",
+        charge_id=pl.col("ask_no").cast(pl.String),
     )
-    reads = ("window_id", "price_model", "price", "currency", "quantity", *PRORATED)
-    rated = rate_windows(rows.select(reads)).select("window_id", "amount")
+    own = ("charge_id", "dimensions", "price_model", "price", "modifiers", "currency", "quantity")
+    reads = ("window_id", *own, *PRORATED)
+    rated = rate_usage(rows.select(reads)).select("window_id", "amount")
     told = rows.join(rated, on="window_id").with_columns(
         side=pl.col("ask_no") // count, window_id="base"
     )

@@ -10,6 +10,7 @@ import duckdb
 import polars as pl
 
 from meterhouse.money import QUANTITY
+from meterhouse.pricing.charging import rate_usage
 from meterhouse.run.asking import plan_named
 from meterhouse.run.context import Run
 from meterhouse.run.meter_rules import read_rules
@@ -92,7 +93,8 @@ where window_id not in (
 """
 READ = """
 select sides.rated_id as window_id, windows.contract_id, windows.customer_id,
-    windows.price_model, windows.price, windows.currency, sides.quantity,
+    windows.price_model, windows.price, windows.modifiers, windows.currency, sides.quantity,
+    sides.shadow_id || sides.side as charge_id, sides.dimensions,
     windows.prorate_start, windows.prorate_end, windows.window_start_on, windows.window_end_on,
     windows.period_start_on, windows.period_end_on
 from shadow_sides as sides join billing.charge_windows as windows using (window_id)
@@ -148,7 +150,7 @@ def _remeasure(db: duckdb.DuckDBPyConnection, statement: str) -> None:
 def _rate(run: Run, db: duckdb.DuckDBPyConnection) -> int:
     db.execute(SIDES)
     windows = db.sql(READ).pl().with_columns(pl.col("quantity").cast(QUANTITY))
-    rated, _ = rate_apart(windows)
+    rated, _ = rate_apart(windows, rate_usage)
     db.register("rated", rated.to_arrow())
     lines = run.warehouse.replace_by(db, LINES, RATED)
     db.unregister("rated")

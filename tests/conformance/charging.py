@@ -12,9 +12,10 @@ from pydantic import TypeAdapter, ValidationError
 from meterhouse.canonical import canonical_json
 from meterhouse.contracts.prices import Price
 from meterhouse.money import AMOUNT, QUANTITY, places, rounded
+from meterhouse.pricing.charging import charge_lines
 from meterhouse.pricing.models import MODELS, PARTS
-from meterhouse.pricing.rating import rate_windows
 from tests.conformance import charging_parts, charging_simple
+from tests.conformance.charging_modifiers import MODIFIERS, item_modifiers
 from tests.conformance.readings import Reading, plainly, refuse_unknown
 from tests.conformance.vectors import NotSupported
 
@@ -32,11 +33,8 @@ _READERS = {**charging_simple.READERS, **charging_parts.READERS}
 _FIELDS = {**charging_simple.FIELDS, **charging_parts.FIELDS}
 _MODES = {"half_up": ROUND_HALF_UP, "ceil": ROUND_CEILING, "floor": ROUND_FLOOR}
 _PRICES: TypeAdapter[Any] = TypeAdapter(Price)
-# Terms that hold for any model: in the book they are modifiers of the item.
-_MODIFIERS = (
-    *("minimum_amount", "maximum_amount", "percentage_discount", "usage_discount_quantity"),
-    *("unit_config", "round_before_commitment"),
-)
+# Steps before the price; details are those of the price.
+_BEFORE = ("convert", "free")
 
 
 class Charged(NamedTuple):
@@ -49,7 +47,7 @@ class Charged(NamedTuple):
 
 def check_charge(case: Mapping[str, Any]) -> None:
     """Rates what a case gives and compares its amounts, phase by phase, and its tiers."""
-    model = case["model"]
+    model = _model(case)
     if model not in _READERS or model not in MODELS:
         raise NotSupported(f"model {model}")
     refuse_unknown("field", case, _CHARGE | _FIELDS.get(model, set()))
@@ -60,7 +58,8 @@ def check_charge(case: Mapping[str, Any]) -> None:
     found = _as_published(case, charged) - Decimal(case.get("previously_billed", "0"))
     _agree(found, Decimal(case["expected_amount"]), charged.steps)
     if "expected_detail" in case:
-        details = [Decimal(step["amount"]) for step in json.loads(charged.steps)]
+        priced = [step for step in json.loads(charged.steps) if step["step"] not in _BEFORE]
+        details = [Decimal(step["amount"]) for step in priced]
         _agree(details, [Decimal(amount) for amount in case["expected_detail"]], charged.steps)
 
 
@@ -116,15 +115,26 @@ def _as_published(case: Mapping[str, Any], charged: Charged) -> Decimal:
 
 def _charged(case: Mapping[str, Any], *, is_last: bool) -> Charged:
     """What the engine that bills makes of the case's price and quantity."""
-    modifiers = {name: case["price"][name] for name in _MODIFIERS if name in case["price"]}
-    price = {name: value for name, value in case["price"].items() if name not in _MODIFIERS}
-    reading = _READERS[case["model"]]({**case, "price": price})
+    price = {name: value for name, value in case["price"].items() if name not in MODIFIERS}
+    given = {**case, "price": price}
+    reading = _READERS[_model(given)](given)
     if reading.quantity is None:
         raise NotSupported("a charge without a quantity")
-    if modifiers:
-        raise NotSupported(f"price field {', '.join(sorted(modifiers))}")
-    row = rate_windows(_window(case, reading), _parts(case, reading)).row(0, named=True)
-    return Charged(row["amount_unrounded"], row["amount"], row["steps"])
+    window = _window(case, reading).with_columns(
+        modifiers=pl.lit(item_modifiers(case["price"]), dtype=pl.String),
+        is_period_last=pl.lit(is_last),
+    )
+    parts = _parts(case, reading)
+    exact, billed = (charge_lines(window, parts, exact=one) for one in (True, False))
+    whole = exact if not case["price"].get("round_before_commitment") else billed
+    steps = billed.filter(pl.col("based_on") == pl.col("window_id"))["steps"].item()
+    return Charged(whole["amount"].sum(), billed["amount"].sum(), steps)
+
+
+def _model(case: Mapping[str, Any]) -> str:
+    """Volume with a quantity of its own for the tier is another model in the book."""
+    is_prorated = case["model"] == "volume" and "tier_quantity" in case["price"]
+    return "prorated_volume" if is_prorated else str(case["model"])
 
 
 def _window(case: Mapping[str, Any], reading: Reading) -> pl.DataFrame:

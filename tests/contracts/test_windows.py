@@ -51,6 +51,7 @@ ITEM = {
     "fixed_quantity": Decimal(3),
     "prorate_start": True,
     "prorate_end": True,
+    "modifiers": None,
 }
 ITEM_SCHEMA = {
     **dict.fromkeys(ITEM, pl.String),

@@ -1,0 +1,128 @@
+"""Commitments of a contract: what a window, quarter, year or term is short of, when it is over."""
+
+import polars as pl
+
+from meterhouse.money import AMOUNT
+from meterhouse.pricing.modifiers import shares
+from meterhouse.pricing.modifiers.contract_terms import named
+from meterhouse.pricing.modifiers.discounts import by_rank
+from meterhouse.pricing.modifiers.lines import Places, made
+from meterhouse.pricing.modifiers.spans import days_between, span_of
+from meterhouse.pricing.modifiers.terms import zero
+from meterhouse.pricing.steps import spelled, text
+
+_SPAN = ("contract_id", "opens", "closes", "cut_open", "cut_close")
+_TERMS = ("id", "amount", "prorate", "true_up", "component", "period", "counts")
+
+
+def contract_commitments(
+    charges: pl.DataFrame, terms: pl.DataFrame, places: Places
+) -> tuple[pl.DataFrame, list[pl.DataFrame], list[pl.DataFrame]]:
+    """The charges with a row for each shortfall (due when its span ends), the lines, the spans.
+
+    In the order given; what an earlier commitment charges counts for a later one of all items.
+    """
+    lines, known = [], []
+    for one in by_rank(terms):
+        spans = _spans(charges.join(one, on="contract_id"), places)
+        known.append(spans)
+        short = spans.filter(pl.col("line_amount") > 0)
+        lines.append(_lines(short))
+        charges = pl.concat([charges, _rows(short, charges)])
+    return charges, lines, known
+
+
+def _spans(charges: pl.DataFrame, places: Places) -> pl.DataFrame:
+    """One row per contract and span of its commitment: committed, counted and what it is short."""
+    counted = pl.when(pl.col("counts") == "gross").then("gross").otherwise("net")
+    mine = pl.when(named("item_id")).then(counted).otherwise(zero())
+    context = ("based_on", "currency", "share_numerator", "share_denominator", "is_late", "end_on")
+    spans = (
+        _placed(charges)
+        .sort("contract_id", "window_start_on", "item_id", "charge_id")
+        .group_by(_SPAN, maintain_order=True)
+        .agg(pl.col(_TERMS).first(), pl.col(context).last(), counted=mine.sum())
+    )
+    return spans.with_columns(owed=places(_owed())).with_columns(
+        line_amount=pl.max_horizontal(pl.col("owed") - pl.col("counted"), zero())
+    )
+
+
+def _placed(charges: pl.DataFrame) -> pl.DataFrame:
+    """The charges with the span that they begin in, whole and as the contract cuts it."""
+    dated = charges.with_columns(
+        first=pl.coalesce("start", "start_on"), last=pl.coalesce("until", "end_on")
+    ).filter(
+        pl.col("window_start_on") >= pl.col("first"),
+        pl.col("last").is_null() | (pl.col("window_start_on") < pl.col("last")),
+    )
+    opens, closes = span_of("window_start_on", "period", "first", "last")
+    is_window = pl.col("period") == "window"
+    whole = dated.with_columns(
+        opens=pl.when(is_window).then("window_start_on").otherwise(opens),
+        closes=pl.when(is_window).then("window_end_on").otherwise(closes),
+    ).filter(pl.col("closes").is_not_null())
+    return whole.with_columns(
+        cut_open=pl.max_horizontal("opens", "start_on"),
+        cut_close=pl.min_horizontal("closes", "end_on"),
+    )
+
+
+def _owed() -> pl.Expr:
+    """The committed amount, or its share: of a window by its share, of a longer span by days."""
+    by_share = shares.part(pl.col("amount"), pl.col("prorate"))
+    cut, full = days_between("cut_open", "cut_close"), days_between("opens", "closes")
+    # exact: one multiplication, then one division at 18 places of whole days (see shares.py).
+    by_days = pl.col("amount") * cut / full
+    is_cut = pl.col("prorate") & (cut != full)
+    longer = pl.when(is_cut).then(by_days).otherwise("amount")
+    return pl.when(pl.col("period") == "window").then(by_share).otherwise(longer).cast(AMOUNT)
+
+
+def due_on() -> pl.Expr:
+    """The first local midnight at which the span is over."""
+    return pl.col("cut_close") + pl.duration(days=pl.col("is_late").cast(pl.Int64))
+
+
+def _named(short: pl.DataFrame) -> pl.DataFrame:
+    return short.with_columns(
+        item_id="id",
+        item_description="true_up",
+        dimensions=pl.lit("{}"),
+        timing=pl.lit("arrears"),
+        window_start_on="cut_open",
+        window_end_on="cut_close",
+        due_on=due_on(),
+    )
+
+
+def _rows(short: pl.DataFrame, charges: pl.DataFrame) -> pl.DataFrame:
+    """The shortfalls as charges of their own, which credits and the service fee read."""
+    rows = _named(short).with_columns(
+        charge_id=pl.format("{}|{}|{}", "contract_id", "id", "cut_open"),
+        gross=zero(),
+        net="line_amount",
+    )
+    return rows.select(
+        (pl.col(name) if name in rows.columns else pl.lit(None)).cast(kind).alias(name)
+        for name, kind in charges.schema.items()
+    )
+
+
+def _lines(short: pl.DataFrame) -> pl.DataFrame:
+    step = spelled(
+        "contract_commitment",
+        amount=text(pl.col("line_amount")),
+        counts=pl.col("counts"),
+        full=text(pl.col("amount")),
+        id=pl.col("id"),
+        of=text(pl.col("counted")),
+        owed=text(pl.col("owed")),
+        period=pl.col("period"),
+    )
+    told = _named(short).with_columns(step=step, kind="component").drop("amount", "component")
+    parts = [
+        made(told.filter(pl.col("kind") == one), one, steps=pl.format("[{}]", "step"))
+        for one in ("minimum", "true_up")
+    ]
+    return pl.concat(parts)

@@ -1,0 +1,124 @@
+"""The modifiers of contracts as tables: one row per contract and discount, commitment, credit."""
+
+from typing import NamedTuple
+
+import polars as pl
+
+from meterhouse.pricing.modifiers.discounts import ranked
+from meterhouse.pricing.modifiers.terms import CONTRACT, amounts, days, decoded, listed
+
+MINIMUM = "minimum"
+
+
+class Terms(NamedTuple):
+    """Each has contract_id and `rank` from 0 among those of its contract; `fees` one row each."""
+
+    pools: pl.DataFrame
+    discounts: pl.DataFrame
+    commitments: pl.DataFrame
+    credits: pl.DataFrame
+    fees: pl.DataFrame
+
+
+def contract_terms(contracts: pl.DataFrame) -> Terms:
+    """`contracts` has one row per contract: contract_id, modifiers, start_on, end_on."""
+    modified = contracts.filter(pl.col("modifiers").is_not_null())
+    fields = decoded(modified["modifiers"], CONTRACT)
+    lives = modified.select("contract_id", "modifiers", "start_on", "end_on")
+    terms = lives.join(fields, on="modifiers", how="left")
+    life = ("contract_id", "start_on", "end_on")
+    return Terms(
+        pools=_pools(terms, life),
+        discounts=ranked(
+            listed(terms.select("contract_id", "discounts"), "discounts"), "contract_id"
+        ),
+        commitments=_commitments(terms, life),
+        credits=_credits(terms),
+        fees=terms.filter(pl.col("service_fee").is_not_null())
+        .select("contract_id", "service_fee")
+        .unnest("service_fee")
+        .with_columns(*amounts("percentage", "amount")),
+    )
+
+
+def _pools(terms: pl.DataFrame, life: tuple[str, ...]) -> pl.DataFrame:
+    """Pools, and behind them credits in units: a pool for the whole term that may expire."""
+    never = pl.lit(None, dtype=pl.String)
+    shared = listed(terms.select(*life, "pools"), "pools").with_columns(
+        effective=never, expires=never
+    )
+    units = (
+        _in_order(listed(terms.select(*life, "credits"), "credits"))
+        .filter(pl.col("unit") == "units")
+        .with_columns(
+            quantity="amount",
+            cadence=pl.lit("term"),
+            start=never,
+            meters=pl.lit(None, dtype=pl.List(pl.String)),
+            place=1000 + pl.int_range(pl.len()),
+        )
+    )
+    both = pl.concat([shared, units.select(shared.columns)], how="vertical_relaxed")
+    return _ranked(
+        both.sort("contract_id", "place").with_columns(
+            *amounts("quantity"), *days("start", "effective", "expires")
+        )
+    )
+
+
+def _commitments(terms: pl.DataFrame, life: tuple[str, ...]) -> pl.DataFrame:
+    """The minimum of the contract is a commitment of every window with a name of its own."""
+    given = listed(terms.select(*life, "commitments"), "commitments").with_columns(
+        component=pl.lit("true_up")
+    )
+    nothing = pl.lit(None, dtype=pl.String)
+    least = (
+        terms.filter(pl.col("minimum").is_not_null())
+        .select(*life, "minimum")
+        .unnest("minimum")
+        .with_columns(
+            id=pl.lit(MINIMUM),
+            period=pl.lit("window"),
+            start=nothing,
+            until=nothing,
+            counts=pl.lit("net"),
+            true_up=pl.lit("Increased to the minimum"),
+            items=pl.lit(None, dtype=pl.List(pl.String)),
+            component=pl.lit("minimum"),
+            place=pl.lit(-1, dtype=pl.Int64),
+        )
+    )
+    both = pl.concat([least.select(given.columns), given], how="vertical_relaxed")
+    return _ranked(
+        both.sort("contract_id", "place").with_columns(*amounts("amount"), *days("start", "until"))
+    )
+
+
+def _credits(terms: pl.DataFrame) -> pl.DataFrame:
+    money = _in_order(listed(terms.select("contract_id", "credits"), "credits")).filter(
+        pl.col("unit") == "money", pl.col("kind") == "promo"
+    )
+    return _ranked(money.with_columns(*amounts("amount"), *days("effective", "expires")))
+
+
+def _in_order(credits: pl.DataFrame) -> pl.DataFrame:
+    """Priority, the one that expires first, the narrowest scope, age, id: never a tie."""
+    scope = pl.col("items").list.len().fill_null(0)
+    widest = pl.when(scope == 0).then(10**6).otherwise(scope)
+    by = ("priority", "expires", widest, pl.col("effective").fill_null(""), "id")
+    return credits.sort("contract_id", *by, nulls_last=True)
+
+
+def _ranked(terms: pl.DataFrame) -> pl.DataFrame:
+    return terms.with_columns(rank=pl.int_range(pl.len()).over("contract_id"))
+
+
+def named(item: str) -> pl.Expr:
+    """Whether the terms are for the item in column `item`: no list is all of them."""
+    is_all = pl.col("items").list.len().fill_null(0) == 0
+    return is_all | pl.col("items").list.contains(pl.col(item)).fill_null(value=False)
+
+
+def nothing_given(terms: Terms) -> bool:
+    """Whether there are no terms at all."""
+    return all(table.is_empty() for table in terms)

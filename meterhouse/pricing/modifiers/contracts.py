@@ -1,0 +1,26 @@
+"""The modifiers of contracts after those of their items, in the order of operations."""
+
+import polars as pl
+
+from meterhouse.pricing.modifiers.contract_commitments import contract_commitments
+from meterhouse.pricing.modifiers.contract_discounts import contract_discounts
+from meterhouse.pricing.modifiers.contract_terms import Terms
+from meterhouse.pricing.modifiers.credits import credit
+from meterhouse.pricing.modifiers.lines import LINES, Places
+from meterhouse.pricing.modifiers.service_fees import service_fees
+
+CHARGE = (
+    *("contract_id", "item_id", "charge_id", "based_on", "item_description", "timing", "currency"),
+    *("window_start_on", "window_end_on", "due_on", "share_numerator", "share_denominator"),
+    *("is_late", "gross", "net"),
+)
+
+
+def contract_lines(charges: pl.DataFrame, terms: Terms, places: Places) -> pl.DataFrame:
+    """The lines that the modifiers of contracts make of the charges of their items."""
+    mine = charges.select(CHARGE)
+    mine, off = contract_discounts(mine, terms.discounts, places)
+    mine, short, _ = contract_commitments(mine, terms.commitments, places)
+    mine, paid = credit(mine, terms.credits, places)
+    fees = service_fees(mine, terms.fees, places)
+    return pl.concat([pl.DataFrame(schema=LINES), *off, *short, *paid, *fees])

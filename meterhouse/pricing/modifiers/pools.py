@@ -1,0 +1,48 @@
+"""Units that several items share: pools of a window, quarter, year or term, credits in units."""
+
+from decimal import Decimal
+
+import polars as pl
+
+from meterhouse.money import AMOUNT
+from meterhouse.pricing.models import MODELS
+from meterhouse.pricing.modifiers import quantities
+from meterhouse.pricing.modifiers.contract_terms import named
+from meterhouse.pricing.modifiers.credits import is_usable
+from meterhouse.pricing.modifiers.discounts import by_rank
+from meterhouse.pricing.modifiers.spans import span_of
+from meterhouse.pricing.modifiers.terms import zero
+
+# A fee has no units to give away, and single events have no total that units could be taken off.
+_WITHOUT = ["flat", *(name for name, model in MODELS.items() if model.reads_parts)]
+
+
+def pooled(windows: pl.DataFrame, terms: pl.DataFrame) -> pl.DataFrame:
+    """The windows with the units of their contract's pools taken off, first come, first served."""
+    columns = windows.columns
+    for one in by_rank(terms):
+        joined = windows.join(one, on="contract_id", how="left", maintain_order="left")
+        first, last = pl.coalesce("start", "start_on"), pl.col("end_on")
+        dated = joined.with_columns(first=first, last=last)
+        opens, _ = span_of("window_start_on", "cadence", "first", "last")
+        is_window = pl.col("cadence") == "window"
+        spanned = dated.with_columns(
+            opens=pl.when(is_window).then("window_start_on").otherwise(opens),
+            size=pl.col("quantity_right").fill_null(zero()),
+        )
+        wanted = pl.col("quantity").cast(AMOUNT).clip(lower_bound=Decimal(0))
+        asked = pl.when(_shares()).then(wanted).otherwise(zero())
+        took = quantities.taken(pl.col("size"), asked, "contract_id", "opens")
+        windows = quantities.given(spanned.with_columns(taken=took)).select(columns)
+    return windows
+
+
+def _shares() -> pl.Expr:
+    """Whether the window takes part in the pool beside it."""
+    meters = pl.col("meters").list.contains(pl.col("meter_id")).fill_null(value=False)
+    by_meter = pl.col("meters").list.len().fill_null(0) > 0
+    by_item = pl.col("items").list.len().fill_null(0) > 0
+    chosen = pl.when(by_meter & by_item).then(meters | named("item_id")).when(by_meter).then(meters)
+    is_there = pl.col("id").is_not_null() & ~pl.col("price_model").is_in(_WITHOUT)
+    since = pl.col("window_start_on") >= pl.col("first")
+    return is_there & since & is_usable("window_start_on") & chosen.otherwise(named("item_id"))

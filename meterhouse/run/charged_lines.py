@@ -1,0 +1,72 @@
+"""Lines as the warehouse holds them: what windows cost, and what modifiers add to or take off it."""
+
+from datetime import date
+
+import duckdb
+import polars as pl
+
+from meterhouse.money import QUANTITY
+from meterhouse.pricing.charging import charge_lines
+
+# What models and modifiers read: all else stays in the warehouse and is joined to the lines there.
+READ = """
+select rated_id as window_id, window_id as charge_id, contract_id, customer_id, item_id,
+    item_description, component, dimensions, meter_id, timing, modifiers, price_model, price,
+    currency, asked as quantity, prorate_start, prorate_end, window_start_on, window_end_on,
+    period_start_on, period_end_on, due_on, window_end_seconds > 0 as is_late, is_period_last{shares}
+from {windows}
+"""
+# The part of the full period that is charged, where the windows say it.
+SHARES = ("share_numerator", "share_denominator")
+CONTRACTS = """
+select contract_id, modifiers, start_on, end_on from book.contracts where modifiers is not null
+"""
+# What a modifier's line does not say itself it has from the window that it is based on.
+OWN = (
+    *("item_id", "item_description", "dimensions", "price_model", "price", "timing"),
+    *("window_start_on", "window_end_on", "due_on"),
+)
+LINES = f"""
+select windows.* exclude (quantity, rated_id, is_period_last, determinant_id, event_count)
+    replace (
+        case when is_made then lines.window_id else windows.window_id end as window_id,
+        lines.component as component,
+        {", ".join(f"coalesce(lines.{name}, windows.{name}) as {name}" for name in OWN)},
+        case when not is_made then windows.meter_id end as meter_id,
+        case when not is_made then windows.meter_version end as meter_version,
+        case when not is_made then windows.fixed_quantity end as fixed_quantity,
+        case when not is_made then windows.modifiers end as modifiers,
+        coalesce(opens.starts_at, windows.window_start) as window_start,
+        coalesce(closes.starts_at, windows.window_end) as window_end
+    ),
+    case when not is_made then windows.determinant_id end as determinant_id,
+    case when not is_made then windows.event_count end as event_count,
+    lines.quantity, lines.amount_unrounded, lines.amount, lines.steps
+from (select *, window_id <> based_on as is_made from lines) as lines
+join {{windows}} as windows on windows.rated_id = lines.based_on
+left join usage.zone_days as opens
+    on is_made and lines.window_start_on <> windows.window_start_on
+    and opens.zone = windows.zone and opens.day = lines.window_start_on
+left join usage.zone_days as closes
+    on is_made and lines.window_end_on <> windows.window_end_on
+    and closes.zone = windows.zone and closes.day = lines.window_end_on
+"""
+
+
+def read_windows(db: duckdb.DuckDBPyConnection, windows: str) -> pl.DataFrame:
+    """What is rated of the windows in a table or view, which has rated_id and asked."""
+    asked = db.sql(f"from {windows} limit 0").columns
+    shares = "".join(f", {name}" for name in SHARES if name in asked)
+    return db.sql(READ.format(windows=windows, shares=shares)).pl().with_columns(pl.col("quantity").cast(QUANTITY))
+
+
+def read_contracts(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """One row per contract that has modifiers, with its life."""
+    return db.sql(CONTRACTS).pl()
+
+
+def charged(windows: pl.DataFrame, contracts: pl.DataFrame, through: date) -> pl.DataFrame:
+    """The lines of the windows and of their modifiers that are due `through`, columns of LINES."""
+    lines = charge_lines(windows, None, contracts)
+    # A commitment is short of something before its span is over, but owes nothing yet.
+    return lines.filter(pl.col("due_on").is_null() | (pl.col("due_on") <= through))
