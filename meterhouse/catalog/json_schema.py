@@ -24,6 +24,7 @@ def json_schema() -> dict[str, Any]:
     header = definitions.pop("Header")["properties"]
     for kind, model in KINDS.items():
         definitions[model.__name__] = _document(kind, definitions[model.__name__], header)
+    _widen(definitions)
     return {
         "$schema": DIALECT,
         "title": "A document of the Meterhouse book",
@@ -33,6 +34,20 @@ def json_schema() -> dict[str, Any]:
         "oneOf": [{"$ref": f"#/$defs/{model.__name__}"} for model in KINDS.values()],
         "$defs": definitions,
     }
+
+
+def _widen(definitions: dict[str, Any]) -> None:
+    """What contracts may leave to the catalog: the items of a plan, what a product says."""
+    terms = {"$ref": "#/$defs/ItemTerms"}
+    by_reference = {"properties": {"price": {"required": ["ref"]}}, "required": ["id", "price"]}
+    of_catalog = {"anyOf": [{"required": ["id", "product"]}, by_reference]}
+    contract, use = definitions["Contract"]["properties"], definitions["PlanUse"]["properties"]
+    whole = contract["items"]["items"]
+    contract["items"]["items"] = {"anyOf": [whole, {"allOf": [terms, of_catalog]}]}
+    contract["plan"]["anyOf"].append({"type": "string"})
+    named = use["overrides"].get("patternProperties", {})
+    use["overrides"] |= {"patternProperties": dict.fromkeys(named, terms)}
+    use["overrides"]["additionalProperties"] = terms if not named else False
 
 
 def text() -> str:

@@ -165,7 +165,7 @@ class Contract(Documented):
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
         if not self.items:
-            raise ValueError("`items` must not be empty: a contract charges for something")
+            raise ValueError("`items` must not be empty: a contract has at least 1 item")
         if self.end is not None and self.end <= self.start:
             raise ValueError(f"`end` ({self.end}) must be later than `start` ({self.start})")
         if self.start_time is not None and self.start_time < self.day_starts_at:

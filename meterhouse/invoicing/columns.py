@@ -71,7 +71,7 @@ LINE: dict[str, pl.DataType | type[pl.DataType]] = {
 
 
 def with_line_key(windows: pl.DataFrame) -> pl.DataFrame:
-    """The windows with `role` (their component, for now) and `line_key` (32 hex digits)."""
+    """The windows with `role` (their component) and `line_key` (32 hex digits)."""
     keyed = windows.with_columns(role=pl.col("component"))
     dates = {"window_start_on", "window_end_on"}
     parts = [day(pl.col(name)) if name in dates else string(pl.col(name)) for name in KEY]

@@ -7,11 +7,15 @@ import polars as pl
 from meterhouse.errors import MeterhouseError
 from meterhouse.invoicing.columns import KEY, select_line, with_line_key
 from meterhouse.money import AMOUNT, QUANTITY
+from meterhouse.pricing.order import MODIFIERS
 
 _BILLED = (
     *("line_key", "billed", "original_number", "original_invoice_date", *KEY),
     *("customer_id", "entity_id", "terms_id", "timing"),
 )
+
+
+_BOUNDARY = ("contract_id", "payer_id", "currency", "due_on")
 
 
 class AmbiguousLines(MeterhouseError):
@@ -72,13 +76,31 @@ def _refuse_repeated(frame: pl.DataFrame, side: str) -> None:
 
 def _wanted(wanted: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     columns = ("line_key", "billed", "original_number", "original_invoice_date")
-    joined = wanted.join(known.select(columns), on="line_key", how="left")
+    joined = wanted.join(known.select(columns), on="line_key", how="left").join(
+        _boundaries(known), on=_BOUNDARY, how="left"
+    )
+    # A modifier makes no line of nothing. One that is made of a boundary that was billed without
+    # it corrects what was billed there.
+    is_late = pl.col("role").is_in(MODIFIERS) & pl.col("billed_in").is_not_null()
     return select_line(
         joined.with_columns(
             desired_amount=pl.col("amount"),
             already_billed=pl.col("billed").fill_null(0),
-            is_correction=pl.col("billed").is_not_null(),
+            is_correction=pl.col("billed").is_not_null() | is_late,
+            original_number=pl.coalesce("original_number", pl.when(is_late).then("billed_in")),
+            original_invoice_date=pl.coalesce(
+                "original_invoice_date", pl.when(is_late).then("billed_on")
+            ),
         ).with_columns(reason=_reason())
+    )
+
+
+def _boundaries(known: pl.DataFrame) -> pl.DataFrame:
+    """One row per contract and boundary that was billed: the first document that did."""
+    first = known.sort("original_invoice_date", "original_number").group_by(_BOUNDARY)
+    return first.agg(
+        billed_in=pl.col("original_number").first(),
+        billed_on=pl.col("original_invoice_date").first(),
     )
 
 

@@ -43,11 +43,12 @@ _ZERO = pl.lit(0, dtype=AMOUNT)
 class Options(NamedTuple):
     """How tax is rounded.
 
-    `rounding`: once per rate of an invoice, or on each line. `shares`: how the tax of an invoice is
-    told by line: allocated, so that the lines add up to it, or each line's own rounded tax.
+    `rounding`: once per rate of an invoice, once for the whole invoice (its rates get their parts
+    of that by largest remainder), or on each line. `shares`: how the tax of an invoice is told by
+    line: allocated, so that the lines add up to it, or each line's own rounded tax.
     """
 
-    rounding: Literal["invoice_per_rate", "line"] = "invoice_per_rate"
+    rounding: Literal["invoice_per_rate", "invoice", "line"] = "invoice_per_rate"
     mode: Literal["half_up", "half_even"] = "half_up"
     shares: Literal["allocated", "own"] = "allocated"
 
@@ -63,7 +64,7 @@ class Taxes(NamedTuple):
 def taxed(rows: pl.DataFrame, options: Options = Options()) -> Taxes:  # noqa: B008
     """The taxes of the rows (TAXED)."""
     due = _effective(rows)
-    is_whole = options.rounding == "invoice_per_rate"
+    is_whole = options.rounding != "line"
     told = _per_rate(due, options) if is_whole else due.with_columns(tax=_own(options))
     held = pl.col("tax").sum().over(_LINE)
     net = pl.col("amount").cast(AMOUNT) - pl.when("is_inclusive").then(held).otherwise(_ZERO)
@@ -109,13 +110,26 @@ def _own(options: Options) -> pl.Expr:
 def _per_rate(due: pl.DataFrame, options: Options) -> pl.DataFrame:
     """Lines with the tax of their invoice's rate, rounded once, and their own part of it."""
     exact = _exact(pl.col("amount").cast(AMOUNT).sum().over(_KEY))
-    rounded = due.with_columns(
-        rate_tax=rounded_at(exact, pl.col("places"), options.mode),
-        own_exact=_exact(pl.col("amount")),
-    )
+    known = due.with_columns(rate_exact=exact, own_exact=_exact(pl.col("amount")))
+    taxes = _rate_taxes(known, options)
+    rounded = known.join(taxes, on=_KEY, how="left", maintain_order="left")
     if options.shares == "own":
         return rounded.with_columns(tax=_own(options))
     return allocated(rounded, by=_KEY, amount="rate_tax", weight="own_exact", into="tax")
+
+
+def _rate_taxes(known: pl.DataFrame, options: Options) -> pl.DataFrame:
+    """One row per invoice and rate with `rate_tax`, rounded."""
+    rates = known.select(*_KEY, "rate_exact").unique().sort(_KEY)
+    if options.rounding == "invoice_per_rate":
+        tax = rounded_at(pl.col("rate_exact"), pl.col("places"), options.mode)
+        return rates.select(*_KEY, rate_tax=tax)
+    whole = pl.col("rate_exact").sum().over("document_id")
+    total = rates.with_columns(total=rounded_at(whole, pl.col("places"), options.mode))
+    parts = allocated(
+        total, by=["document_id"], amount="total", weight="rate_exact", into="rate_tax"
+    )
+    return parts.select(*_KEY, "rate_tax")
 
 
 def tax_of(

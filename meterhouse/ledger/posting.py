@@ -54,7 +54,7 @@ def _lines(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Lines in arrears with the accrual they clear (`open`), and lines in advance."""
     head = ("cause", "event", "entity_id", "event_date", "posting_date", "currency", "customer_id")
-    own = lines.select(
+    own = lines.with_columns(_item_of(lines)).select(
         *("document_id", "line_no", "line_key", "contract_id", "item_id", "timing"),
         *("is_correction", "amount", "window_start_on", "window_end_on"),
     )
@@ -67,3 +67,14 @@ def _lines(
         .with_columns(open=cleared.cast(AMOUNT))
     )
     return earned, named.filter(is_advance)
+
+
+def _item_of(lines: pl.DataFrame) -> pl.Expr:
+    """The item whose revenue a line is: what a contract takes off an item is less of its own."""
+    if "role" not in lines.columns:
+        return pl.col("item_id")
+    about = pl.col("dimensions").str.json_path_match("$.item")
+    taken_off = pl.col("role").is_in(["discount", "credit"])
+    return (
+        pl.when(taken_off).then(pl.coalesce(about, "item_id")).otherwise("item_id").alias("item_id")
+    )

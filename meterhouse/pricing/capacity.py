@@ -76,7 +76,7 @@ def _limits(prices: Sequence[Mapping[str, Any]], units: Sequence[Sequence[str]])
         for tier in price["tiers"]
         if unit in tier["limits"]
     ]
-    schema = {"price_no": pl.UInt32, "cell_no": pl.Int64, "limit": AMOUNT}
+    schema = {"price_no": pl.UInt32(), "cell_no": pl.Int64(), "limit": AMOUNT}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
@@ -86,7 +86,7 @@ def _amounts(prices: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
         for price_no, price in enumerate(prices)
         for tier_no, tier in enumerate(price["tiers"])
     ]
-    schema = {"price_no": pl.UInt32, "tier_no": pl.Int64, "amount": AMOUNT}
+    schema = {"price_no": pl.UInt32(), "tier_no": pl.Int64(), "amount": AMOUNT}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 

@@ -1,5 +1,7 @@
 """From windows with quantities to all lines of a contract: models, modifiers, rounding."""
 
+from datetime import date
+
 import polars as pl
 
 from meterhouse.money import QUANTITY
@@ -34,13 +36,15 @@ def charge_lines(
     parts: pl.DataFrame | None = None,
     contracts: pl.DataFrame | None = None,
     *,
+    through: date = date.max,
     exact: bool = False,
 ) -> pl.DataFrame:
     """One row per line, columns of LINES: those of the windows, and those that modifiers make.
 
     `windows` and `parts` are those of `rate_windows`; windows may say DEFAULTS and the modifiers
     (canonical JSON) of their item, `contracts` (contract_id, modifiers, start_on, end_on) those of
-    contracts. `exact` leaves all places where invoices round: for figures published so.
+    contracts. Of commitments, only spans that end by `through` are short of something. `exact`
+    leaves all places where invoices round: for figures published so.
     """
     known = completed(windows)
     terms = None if contracts is None else contract_terms(contracts)
@@ -59,7 +63,8 @@ def charge_lines(
     lines = [own, made]
     if terms is not None and contracts is not None:
         of = contracts.filter(pl.col("modifiers").is_not_null())
-        lines.append(contract_lines(charges.join(of, on="contract_id", how="semi"), terms, places))
+        mine = charges.join(of, on="contract_id", how="semi")
+        lines.append(contract_lines(mine, terms, places, through))
     return pl.concat(lines)
 
 

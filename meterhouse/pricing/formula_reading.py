@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import cache, lru_cache
+from typing import Any
 
-from lark import Lark, Token, Transformer, UnexpectedInput, UnexpectedToken, v_args
+from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedToken, v_args
 from lark.exceptions import VisitError
 
 from meterhouse.nearest import did_you_mean
@@ -68,8 +69,8 @@ NUMBER: /[0-9]{1,15}(\.[0-9]{1,12})?(?![A-Za-z0-9_.])/
 """
 # What stands in other languages, and what is written here.
 _SPELLINGS = {
-    "==": "=", "<>": "!=", "&&": "and", "||": "or", "!": "not", "^": "*", "**": "*",
-    "?": "if … then … else …", "%": "* 0.01",
+    "==": "=", "<>": "!=", "=>": ">=", "=<": "<=", "&&": "and", "||": "or", "!": "not",
+    "^": "*", "**": "*", "?": "if … then … else …", "%": "* 0.01",
 }  # fmt: skip
 _SIGNS = re.compile(r"==|<>|&&|\|\||\*\*|[A-Za-z_][\w.]*|[0-9][\w.]*|.")
 
@@ -89,13 +90,33 @@ def read(text: str) -> Value:
     try:
         tokens = list(_parser().lex(text))
         _check_size(text, tokens)
-        tree = _parser().parse(text)
-        found: Value = _Tree(text).transform(tree)
+        found: Value = _Tree(text).transform(_parsed(text, tokens))
     except VisitError as error:
         raise error.orig_exc from None
-    except UnexpectedInput as error:
-        raise _unreadable(text, error) from None
+    except UnexpectedCharacters as error:
+        raise _unreadable(text, error.pos_in_stream or 0, set()) from None
     return found
+
+
+def _parsed(text: str, tokens: Sequence[Token]) -> Any:
+    """The tree of the tokens; the first one that does not fit is told."""
+    automaton = _parser().parse_interactive()
+    for number, token in enumerate([*tokens, Token("$END", "")]):
+        try:
+            tree = automaton.feed_token(token)
+        except UnexpectedToken:
+            at = len(text.rstrip()) if token.type == "$END" else token.start_pos or 0
+            raise _unreadable(text, at, _accepted(tokens[:number])) from None
+    return tree
+
+
+def _accepted(tokens: Sequence[Token]) -> set[str]:
+    """The terminals that may follow the tokens; asked anew, as in metering/filter_reading.py."""
+    automaton = _parser().parse_interactive()
+    for token in tokens:
+        automaton.feed_token(token)
+    accepted: set[str] = automaton.accepts()  # type: ignore[no-untyped-call]
+    return accepted
 
 
 @cache
@@ -128,15 +149,16 @@ def _where(text: str, at: int) -> str:
     return f"line {line}, {column}" if "\n" in text else column
 
 
-def _unreadable(text: str, error: UnexpectedInput) -> FormulaError:
-    is_end = isinstance(error, UnexpectedToken) and error.token.type == "$END"
-    at = len(text.rstrip()) if is_end else error.pos_in_stream or 0
+def _unreadable(text: str, at: int, accepts: set[str]) -> FormulaError:
     match = _SIGNS.match(text, at)
-    sign = "" if is_end or match is None else match[0]
-    accepted = error.accepts if isinstance(error, UnexpectedToken) else None
-    found = f"`{sign}` stands" if sign.isprintable() and sign else "it ends"
-    why = f"{found} where {_expected(accepted or set())} is expected{_hint(sign, text, at)}"
-    return FormulaError(_sentence(text, at, why))
+    sign = match[0] if match else ""
+    shown = f"`{sign}`" if sign.isprintable() else "a sign that cannot be printed"
+    found = f"{shown} stands" if sign else "it ends"
+    return FormulaError(
+        _sentence(
+            text, at, f"{found} where {_expected(accepts)} is expected{_hint(sign, text, at)}"
+        )
+    )
 
 
 def _sentence(text: str, at: int, why: str) -> str:
@@ -161,8 +183,9 @@ def _expected(accepts: set[str]) -> str:
 
 
 def _hint(sign: str, text: str, at: int) -> str:
-    if sign in _SPELLINGS:
-        return f"; write `{_SPELLINGS[sign]}`"
+    said = next((one for one in (text[at - 1 : at] + sign, sign) if one in _SPELLINGS), None)
+    if said is not None:
+        return f"; write `{_SPELLINGS[said]}`"
     if sign[:1].isdigit():
         return "; a number has at most 15 digits, one point and 12 decimals, and no separators"
     if sign[:1].isalpha() and sign != sign.lower():

@@ -1,5 +1,6 @@
 """Matrix pricing: units are sorted into cells by their dimensions, each cell has its own price."""
 
+import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, localcontext
 from typing import Any
@@ -73,7 +74,8 @@ def _terms(prices: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
 
 def terms_of(price: Mapping[str, Any]) -> tuple[str, str]:
     """The model of a price inside another one, and its canonical text."""
-    return price["model"], canonical_json(price)
+    # Its texts come from a canonical text: checking them again takes most of the time.
+    return price["model"], json.dumps(price, separators=(",", ":"), ensure_ascii=False)
 
 
 def keys_text(keys: Mapping[str, Sequence[str]]) -> str:

@@ -69,7 +69,9 @@ def gathered(windows: pl.DataFrame, pieces: Sequence[pl.DataFrame]) -> pl.DataFr
         pl.concat([piece.select(columns) for piece in pieces])
         .sort("at", "place")
         .group_by("at", maintain_order=True)
-        .agg(amount_unrounded=pl.col("amount").sum(), steps=pl.col("step").str.join(","))
+        # Texts joined as lists: str.join takes three times as long on small groups.
+        .agg(amount_unrounded=pl.col("amount").sum(), steps=pl.col("step"))
+        .with_columns(pl.col("steps").list.join(","))
     )
     return (
         windows.select("window_id")

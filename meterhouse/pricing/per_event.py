@@ -1,6 +1,6 @@
 """A share of each event's value with limits for each: what percentage and basis points share."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 import polars as pl
@@ -11,19 +11,21 @@ from meterhouse.pricing.steps import RATED, ZERO, billable, or_null, spelled, te
 
 NOUGHT = pl.lit(ZERO, dtype=AMOUNT)
 NEVER = pl.lit(None, dtype=AMOUNT)
-# What an event is charged by, where a model does not say it otherwise: `rate` of what is not free,
-# plus `fixed`, at least `low`, at most `high`; only what is not free pays more than the share.
+# What an event is charged by beside its value and the `rate` of what is not free: plus `fixed`, at
+# least `low`, at most `high`; free events pay nothing. What a model does not say is this.
 TERMS: Mapping[str, pl.Expr] = MappingProxyType(
     {
         "fixed": NOUGHT,
         "low": NEVER,
+        "high": NEVER,
         "free_part": NOUGHT,
-        "is_free": pl.lit(False),
-        "bill_fixed_on_zero": pl.lit(True),
+        "is_free": pl.lit(value=False),
+        "bill_fixed_on_zero": pl.lit(value=True),
         "above": NOUGHT,
         "up_to": NEVER,
     }
 )
+_ONCE = ("rate", "fixed", "low", "high", "above", "up_to", "bill_fixed_on_zero")
 
 
 def events(windows: pl.DataFrame, parts: pl.DataFrame, prices: pl.DataFrame) -> pl.DataFrame:
@@ -60,40 +62,57 @@ def _refuse_without_events(whole: pl.DataFrame) -> None:
 
 
 def rated(windows: pl.DataFrame, charged: pl.DataFrame) -> pl.DataFrame:
-    """RATED of events with `value`, `rate`, `high` and what they say otherwise than TERMS.
+    """RATED of events with `value`, `rate` and what they say of TERMS.
 
     One row per window; its steps tell how much was free, by rate, by event, and what limits did.
     Where events are cut into tiers they have `tier_no`, and the steps are told for each tier.
     """
-    given = {name: term for name, term in TERMS.items() if name not in charged.columns}
-    keys = ["at", *(("tier_no",) if "tier_no" in charged.columns else ())]
+    said = [n for n in TERMS if n in charged.columns and charged[n].null_count() < charged.height]
+    absent = {name: term for name, term in TERMS.items() if name not in said}
+    once = [name for name in _ONCE if name not in absent]
+    keys = ["at", *(name for name in ("tier_no",) if name in charged.columns)]
     summed = (
-        charged.with_columns(**given)
-        .with_columns(share=(pl.col("value") - pl.col("free_part")) * pl.col("rate"))
-        .with_columns(fee=pl.col("share") + pl.col("fixed"))
-        .with_columns(
-            lifted=_above_zero(pl.col("low") - pl.col("fee")),
-            cut=_above_zero(pl.col("fee") - pl.col("high")),
-        )
+        _limited(charged.with_columns(**absent))
         .group_by(keys)
-        .agg(
-            pl.col("rate", "fixed", "low", "high", "above", "up_to", "bill_fixed_on_zero").first(),
-            pl.col("value", "free_part", "share", "lifted", "cut").sum(),
-            pays=(~pl.col("is_free")).sum().cast(pl.Int64),
-            free_count=pl.col("is_free").sum(),
-            lifted_count=(pl.col("lifted") > 0).sum(),
-            cut_count=(pl.col("cut") > 0).sum(),
-        )
+        .agg(pl.col(once).first(), **_sums(said))
     )
-    told = _without_void(summed).with_columns(amount_unrounded=_amount())
+    known = {name: term for name, term in absent.items() if name not in summed.columns}
+    told = _without_void(summed.with_columns(**known)).with_columns(amount_unrounded=_amount())
     return _by_window(windows, _with_steps(told))
+
+
+def _limited(charged: pl.DataFrame) -> pl.DataFrame:
+    """The events with their share, what the limit below lifts and what the one above cuts."""
+    fee = pl.col("share") + pl.col("fixed")
+    share = (pl.col("value") - pl.col("free_part")) * pl.col("rate")
+    return charged.with_columns(share=share).with_columns(
+        lifted=_above_zero(pl.col("low") - fee), cut=_above_zero(fee - pl.col("high"))
+    )
+
+
+def _sums(said: Collection[str]) -> dict[str, pl.Expr]:
+    """The sums and counts of a window's events; sums take the time, so none of what nobody says."""
+    is_free, lifted, cut = (pl.col(name) for name in ("is_free", "lifted", "cut"))
+    told = {
+        "free_part": (pl.col("free_part").sum(), is_free.sum()),
+        "low": (lifted.sum(), (lifted > 0).sum()),
+        "high": (cut.sum(), (cut > 0).sum()),
+    }
+    names = {"free_part": ("free_part", "free"), "low": ("lifted",) * 2, "high": ("cut",) * 2}
+    sums = {"value": pl.col("value").sum(), "share": pl.col("share").sum(), "count": pl.len()}
+    for term, (total, count) in told.items():
+        name, counted = names[term]
+        sums[name] = total if term in said else NOUGHT.first()
+        sums[f"{counted}_count"] = count if term in said else pl.lit(0, dtype=pl.UInt32).first()
+    return sums
 
 
 def _without_void(summed: pl.DataFrame) -> pl.DataFrame:
     """The sums with nothing by event where all values add up to 0, unless the price says so."""
     is_void = (pl.col("value") == 0) & ~pl.col("bill_fixed_on_zero")
-    all_fixed = pl.col("fixed") * pl.col("pays").cast(AMOUNT)
-    return summed.with_columns(all_fixed=all_fixed).with_columns(
+    pays = pl.col("count").cast(pl.Int64) - pl.col("free_count").cast(pl.Int64)
+    all_fixed = pl.col("fixed") * pays.cast(AMOUNT)
+    return summed.with_columns(pays=pays, all_fixed=all_fixed).with_columns(
         pl.when(is_void).then(NOUGHT).otherwise(pl.col("all_fixed", "lifted", "cut")).name.keep()
     )
 

@@ -46,10 +46,10 @@ def rate(windows: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
     """One row per window: window_id, amount_unrounded and steps (one per tier reached)."""
     bounds = tiers.exploded(windows["price"], FIELDS)
     numbers = bounds.filter(pl.col("tier_no") == 0).select("price", "price_no")
-    level = pl.col("quantity").cum_sum().over("at", order_by="part_no")
+    level = pl.col("quantity").cum_sum().over("at")
     rows = parts_of.rows_of(windows, parts, numbers).with_columns(level=level)
     levels = rows.group_by("at").agg(
-        peak=pl.col("level").max(), final=pl.col("level").sort_by("part_no").last()
+        peak=pl.col("level").max(), final=pl.col("quantity").sum()
     )
     reached = (
         parts_of.placed(windows, numbers)

@@ -74,10 +74,15 @@ def _bounds(prices: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
             bound = None if is_last else Decimal(tier["up_to"])
             rows.append((price_no, tier_no, above, bound, *terms_of(tier["price"])))
             above = bound or ZERO
-    bounds = {"above": AMOUNT, "up_to": AMOUNT, "inner_model": pl.String, "inner": pl.String}
-    return pl.DataFrame(
-        rows, schema={"price_no": pl.UInt32, "tier_no": pl.Int64, **bounds}, orient="row"
-    )
+    schema = {
+        "price_no": pl.UInt32(),
+        "tier_no": pl.Int64(),
+        "above": AMOUNT,
+        "up_to": AMOUNT,
+        "inner_model": pl.String(),
+        "inner": pl.String(),
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def _step() -> pl.Expr:

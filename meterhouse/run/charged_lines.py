@@ -27,7 +27,7 @@ OWN = (
     *("window_start_on", "window_end_on", "due_on"),
 )
 LINES = f"""
-select windows.* exclude (quantity, rated_id, is_period_last, determinant_id, event_count)
+select windows.* exclude (asked, rated_id, is_period_last, determinant_id, event_count)
     replace (
         case when is_made then lines.window_id else windows.window_id end as window_id,
         lines.component as component,
@@ -57,7 +57,11 @@ def read_windows(db: duckdb.DuckDBPyConnection, windows: str) -> pl.DataFrame:
     """What is rated of the windows in a table or view, which has rated_id and asked."""
     asked = db.sql(f"from {windows} limit 0").columns
     shares = "".join(f", {name}" for name in SHARES if name in asked)
-    return db.sql(READ.format(windows=windows, shares=shares)).pl().with_columns(pl.col("quantity").cast(QUANTITY))
+    return (
+        db.sql(READ.format(windows=windows, shares=shares))
+        .pl()
+        .with_columns(pl.col("quantity").cast(QUANTITY))
+    )
 
 
 def read_contracts(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
@@ -65,8 +69,11 @@ def read_contracts(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     return db.sql(CONTRACTS).pl()
 
 
-def charged(windows: pl.DataFrame, contracts: pl.DataFrame, through: date) -> pl.DataFrame:
+def charged(
+    windows: pl.DataFrame,
+    contracts: pl.DataFrame,
+    through: date,
+    parts: pl.DataFrame | None = None,
+) -> pl.DataFrame:
     """The lines of the windows and of their modifiers that are due `through`, columns of LINES."""
-    lines = charge_lines(windows, None, contracts)
-    # A commitment is short of something before its span is over, but owes nothing yet.
-    return lines.filter(pl.col("due_on").is_null() | (pl.col("due_on") <= through))
+    return charge_lines(windows, parts, contracts, through=through)

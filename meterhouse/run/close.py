@@ -18,22 +18,27 @@ from meterhouse.lake import Commit, Lake
 from meterhouse.ledger.accrual import accrue
 from meterhouse.ledger.journal import unbalanced
 from meterhouse.ledger.recognition import recognise
-from meterhouse.money import AMOUNT, QUANTITY, rounded
+from meterhouse.money import AMOUNT, rounded
 from meterhouse.periods import zone_days
-from meterhouse.pricing.rating import rate_windows
+from meterhouse.run.charged_lines import LINES, charged, read_contracts, read_windows
 from meterhouse.run.commands import closed_until, record
 from meterhouse.run.context import Run
 from meterhouse.run.marts import refresh_marts
 from meterhouse.run.measuring import Relations, answered_sql
 from meterhouse.run.meter_rules import read_rules
+from meterhouse.run.parts import merged, parts_of
 from meterhouse.run.planning import plan_fold
+from meterhouse.run.rating import LAST
 from meterhouse.run.scratch import scratch_run
 from meterhouse.run.usage import fold_usage
 from meterhouse.run.windows import make_windows
 
 ADVANCE = """
 select lines.document_id, line_key, lines.entity_id, lines.payer_id as customer_id,
-    lines.contract_id, item_id, lines.currency, amount, window_start_on, window_end_on,
+    lines.contract_id,
+    case when role in ('discount', 'credit') then coalesce(dimensions->>'$.item', item_id)
+        else item_id end as item_id,
+    lines.currency, amount, window_start_on, window_end_on,
     documents.posting_date
 from facts.billed_lines as lines join facts.documents as documents using (document_id)
 where timing = 'advance'
@@ -82,11 +87,15 @@ join ops.meter_rules as rules using (meter_id, meter_version)
 where windows.timing = 'arrears' and windows.window_start < cuts.cut_at
     and windows.window_end > cuts.cut_at and rules.aggregation <> 'sql'
 """
+# What was paid in advance is there for modifiers, which may be for all of a contract.
 DELIVERED = """
+create or replace temp table close_windows as
 with windows as (
     select windows.*, cuts.cut_at
     from billing.charge_windows as windows join cuts using (entity_id)
-    where windows.timing = 'arrears' and windows.window_start < cuts.cut_at
+    where windows.window_start < cuts.cut_at and (windows.timing = 'arrears' or contract_id in (
+        select contract_id from book.contracts where modifiers is not null
+    ))
 ),
 quantities as (
     select window_id, dimensions, quantity
@@ -97,9 +106,14 @@ quantities as (
 )
 select windows.* exclude (cut_at)
         replace (coalesce(quantities.dimensions, windows.dimensions) as dimensions),
-    windows.window_end > windows.cut_at as is_divided,
-    coalesce(quantities.quantity, windows.fixed_quantity) as quantity,
-    md5(concat_ws('|', windows.window_id, quantities.dimensions)) as rated_id
+    windows.window_end > windows.cut_at as is_divided, windows.component = 'fee' as is_fee,
+    least(windows.window_end, windows.cut_at) as read_until,
+    coalesce(quantities.quantity, windows.fixed_quantity) as asked,
+    md5(concat_ws('|', windows.window_id, quantities.dimensions)) as rated_id,
+    -- Nothing is short of a minimum before its time is over.
+    windows.window_end <= windows.cut_at
+        and windows.window_id in (select window_id from last_windows) as is_period_last,
+    null::varchar as determinant_id, null::bigint as event_count
 from windows left join quantities using (window_id)
 """
 
@@ -175,9 +189,10 @@ def _delivered(
     rules = [rule for rule in read_rules(db) if rule["aggregation"] != "sql"]
     answers = answered_sql(rules, Relations(asks="close_asks"), "ops.meter_rules")
     db.execute(f"create or replace temp table close_answers as {answers}")
-    windows = db.sql(DELIVERED).pl().with_columns(pl.col("quantity").cast(QUANTITY))
+    db.execute(LAST)
+    db.execute(DELIVERED)
     db.unregister("cuts")
-    rated = rate_windows(windows.drop("is_divided").with_columns(window_id="rated_id"))
+    lines = _lines(db, cut_off)
     before = (
         invoiced.filter(pl.col("posting_date") < cut_off)
         .group_by("line_key")
@@ -188,19 +203,25 @@ def _delivered(
     elapsed = (pl.lit(cut_off) - starts).dt.total_days().clip(0).cast(AMOUNT)
     # exact: 18 places of the quotient are enough for whole days (see pricing/flat.py).
     part = rounded(pl.col("amount_unrounded") * elapsed / days, pl.col("currency"))
-    earned = pl.when((pl.col("component") == "fee") & pl.col("is_divided")).then(part)
+    earned = pl.when(pl.col("is_fee") & pl.col("is_divided")).then(part)
     return (
-        with_line_key(
-            windows.drop("quantity").join(
-                rated.rename({"window_id": "rated_id"}), on="rated_id", validate="1:1"
-            )
-        )
+        with_line_key(lines)
         .join(before, on="line_key", how="left")
         .with_columns(
             value=earned.otherwise("amount") - pl.col("billed").fill_null(0),
             customer_id="payer_id",
         )
     )
+
+
+def _lines(db: duckdb.DuckDBPyConnection, cut_off: date) -> pl.DataFrame:
+    """What the windows cost so far with their modifiers, but for what was paid in advance."""
+    windows, parts = merged(db, "close_windows"), parts_of(db, "close_windows")
+    lines = charged(read_windows(db, windows), read_contracts(db), cut_off, parts)
+    db.register("lines", lines.to_arrow())
+    found = db.sql(LINES.format(windows=windows)).pl()
+    db.unregister("lines")
+    return found.filter(pl.col("timing") == "arrears")
 
 
 def _cuts(entities: pl.DataFrame, cut_off: date) -> pl.DataFrame:

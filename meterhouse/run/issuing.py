@@ -14,6 +14,7 @@ from meterhouse.invoicing.document import issued
 from meterhouse.invoicing.numbering import counts, numbered, with_series
 from meterhouse.lake import Commit, Lake, views
 from meterhouse.ledger.posting import entries, unbalanced
+from meterhouse.pricing.order import MODIFIERS
 from meterhouse.run.commands import closed_until, record
 from meterhouse.run.gate import blocked_drafts
 from meterhouse.warehouse import Warehouse
@@ -35,6 +36,47 @@ ORDER = {
     "journal_lines": ["entry_id", "line_no"],
     "outbox": ["message_id"],
 }
+
+# What each line was rated from. The lines of modifiers hang on all that their contract has used, so
+# a window that no document recorded as it is now is kept whole with the first of them.
+DETERMINANTS = f"""
+with lines as (select * from billing.draft_lines semi join ready using (draft_id)),
+own as (
+    select determinants.*, lines.draft_id as document_id, lines.line_key
+    -- A line whose price reads parts was rated from all determinants of its window.
+    from usage.determinants as determinants join lines
+        on lines.window_id = determinants.window_id
+        and (lines.dimensions = determinants.dimensions or lines.price_model in {WHOLE})
+),
+made as (
+    select draft_id, contract_id, min(line_key) as line_key from lines
+    where role in {MODIFIERS} group by all
+),
+recorded as (
+    select window_id, dimensions, arg_max(determinant_id, (batch_seq, row_no)) as determinant_id,
+        arg_max(quantity, (batch_seq, row_no)) as quantity
+    from facts.billed_determinants group by all
+),
+changed as (
+    select distinct window_id from usage.determinants
+    semi join made using (contract_id)
+    semi join (select window_id from billing.desired_lines) using (window_id)
+    anti join recorded using (window_id, dimensions, determinant_id, quantity)
+    -- A window of a SQL meter that was recorded is measured no more.
+    where meter_id not in (select meter_id from book.meters where aggregation = 'sql')
+),
+behind as (
+    select determinants.*, made.draft_id as document_id, made.line_key
+    from usage.determinants as determinants
+    semi join changed using (window_id)
+    join made using (contract_id)
+    where not exists (
+        select 1 from own
+        where own.document_id = made.draft_id and own.determinant_id = determinants.determinant_id
+    )
+)
+from own union all by name from behind
+"""
 
 
 @dataclass(frozen=True)
@@ -113,12 +155,7 @@ class _Prepared:
     ) -> "_Prepared":
         db.register("ready", ready.select("draft_id").to_arrow())
         lines = db.sql("from billing.draft_lines semi join ready using (draft_id)").pl()
-        determinants = db.sql(
-            "select determinants.*, lines.draft_id as document_id, lines.line_key "
-            "from usage.determinants as determinants "
-            "join billing.draft_lines as lines using (window_id, dimensions) "
-            "semi join ready on ready.draft_id = lines.draft_id"
-        ).pl()
+        determinants = db.sql(DETERMINANTS).pl()
         db.unregister("ready")
         accrued = db.sql(
             "select line_key, cast(sum(debit - credit) as decimal(38, 18)) as accrued "

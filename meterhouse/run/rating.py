@@ -10,6 +10,7 @@ from polars.exceptions import PolarsError
 from meterhouse.errors import MeterhouseError
 from meterhouse.run.charged_lines import LINES, charged, read_contracts, read_windows
 from meterhouse.run.context import Run
+from meterhouse.run.parts import merged, parts_of
 
 DUE = """
 create or replace temp view due as
@@ -41,12 +42,12 @@ def rate_due(run: Run, db: duckdb.DuckDBPyConnection) -> int:
     """
     db.execute(LAST)
     db.execute(DUE.format(through=run.through.isoformat()))
-    contracts = read_contracts(db)
-    charge = partial(charged, contracts=contracts, through=run.through)
-    rated, failures = rate_apart(read_windows(db, "due"), charge)
+    contracts, due = read_contracts(db), merged(db, "due")
+    charge = partial(charged, contracts=contracts, through=run.through, parts=parts_of(db, "due"))
+    rated, failures = rate_apart(read_windows(db, due), charge)
     run.warehouse.replace(db, "ops.failures", failures)
     db.register("lines", rated.to_arrow())
-    lines = run.warehouse.replace_by(db, "billing.desired_lines", LINES.format(windows="due"))
+    lines = run.warehouse.replace_by(db, "billing.desired_lines", LINES.format(windows=due))
     db.unregister("lines")
     if lines != rated.height:
         raise AssertionError(f"{rated.height} rated lines became {lines} desired ones.")

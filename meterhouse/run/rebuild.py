@@ -19,17 +19,50 @@ from meterhouse.invoicing.difference import difference
 from meterhouse.invoicing.document import issued
 from meterhouse.invoicing.first_difference import first_difference
 from meterhouse.lake import Lake
-from meterhouse.money import QUANTITY
-from meterhouse.pricing.rating import rate_windows
+from meterhouse.run.charged_lines import LINES, charged, read_contracts, read_windows
 from meterhouse.run.context import Run
 from meterhouse.run.drafting import billed, compose, make_drafts
+from meterhouse.run.parts import WHOLE, merged, parts_of
 from meterhouse.run.planning import plan_fold
-from meterhouse.run.rating import rate_due
+from meterhouse.run.rating import LAST, rate_due
 from meterhouse.run.scratch import scratch_run
 from meterhouse.run.usage import fold_usage
 from meterhouse.run.windows import make_windows
 from meterhouse.schema import FACTS
 
+# Every window due with what was recorded of it: by the documents of the run, else by earlier ones.
+RECORDED = """
+create or replace temp view recorded_windows as
+with recorded as (
+    select window_id, dimensions, determinant_id, event_count, quantity
+    from (
+        select *, true as is_own from lake.facts.billed_determinants where {own}
+        union all by name
+        select *, false as is_own from facts.billed_determinants
+    )
+    qualify row_number() over (
+        partition by window_id, dimensions order by is_own desc, batch_seq desc, row_no desc
+    ) = 1
+)
+select windows.* replace (coalesce(recorded.dimensions, windows.dimensions) as dimensions),
+    recorded.determinant_id, recorded.event_count,
+    coalesce(recorded.determinant_id, windows.window_id) as rated_id,
+    coalesce(recorded.quantity, windows.fixed_quantity) as asked,
+    windows.window_id in (select window_id from last_windows) as is_period_last
+from billing.charge_windows as windows left join recorded using (window_id)
+where windows.due_on <= date '{through}'
+"""
+REBUILT = f"""
+create or replace temp table rebuilt_windows as
+select * from recorded_windows
+where rated_id in (select rated_id from mine)
+or (price_model in {WHOLE} and window_id in (select rated_id from mine)) or (
+    asked is not null and contract_id in (select contract_id from keys) and (
+        modifiers is not null
+        or contract_id in (select contract_id from book.contracts where modifiers is not null)
+    )
+)
+"""
 Level = Literal["determinants", "events", "both"]
 LEVELS: dict[Level, tuple[Literal["determinants", "events"], ...]] = {
     "determinants": ("determinants",),
@@ -140,26 +173,26 @@ def _from_determinants(run: Run, db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
         "document_id in (select document_id from lake.facts.documents "
         f"where known_at = {int(run.known_at)} and through = date '{run.through:%Y-%m-%d}')"
     )
-    keys = db.sql(f"select distinct line_key from lake.facts.billed_lines where {own}").pl()
-    windows = db.sql(
-        "select windows.* replace (coalesce(recorded.dimensions, windows.dimensions) "
-        "as dimensions), recorded.determinant_id, recorded.event_count, "
-        "coalesce(recorded.determinant_id, windows.window_id) as rated_id, "
-        "coalesce(recorded.quantity, windows.fixed_quantity) as quantity "
-        "from billing.charge_windows as windows "
-        f"left join (select * from lake.facts.billed_determinants where {own}) as recorded "
-        "using (window_id) where windows.due_on <= ?",
-        params=[run.through],
+    keys = db.sql(
+        f"select distinct line_key, contract_id from lake.facts.billed_lines where {own}"
     ).pl()
-    mine = with_line_key(windows).join(keys, on="line_key", how="semi")
-    wanted = mine.drop("line_key", "role").with_columns(pl.col("quantity").cast(QUANTITY))
-    rated = rate_windows(wanted.with_columns(window_id="rated_id"))
-    desired = wanted.drop("quantity").join(
-        rated.rename({"window_id": "rated_id"}), on="rated_id", validate="1:1"
-    )
-    before = billed(db).join(keys, on="line_key", how="semi")
-    lines = difference(desired, before, run.through, run.through)
-    heads, _ = compose(db, lines)
+    db.execute(LAST)
+    db.execute(RECORDED.format(own=own, through=run.through.isoformat()))
+    recorded = db.sql(f"from {merged(db, 'recorded_windows')}").pl()
+    mine = with_line_key(recorded).join(keys, on="line_key", how="semi")
+    db.register("mine", mine.select("rated_id").to_arrow())
+    db.register("keys", keys.to_arrow())
+    # Modifiers look at other windows of their contract, as far as anything is recorded of them.
+    db.execute(REBUILT)
+    windows, parts = merged(db, "rebuilt_windows"), parts_of(db, "rebuilt_windows")
+    lines = charged(read_windows(db, windows), read_contracts(db), run.through, parts)
+    db.register("lines", lines.to_arrow())
+    desired = db.sql(LINES.format(windows=windows)).pl()
+    for name in ("lines", "keys", "mine"):
+        db.unregister(name)
+    before = billed(db).join(keys, on="contract_id", how="semi")
+    found = difference(desired, before, run.through, run.through)
+    heads, _ = compose(db, found.join(keys, on="line_key", how="semi", maintain_order="left"))
     return heads.select("draft_id", "content")
 
 

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from meterhouse.catalog.kinds import KINDS
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "docs" / "schema" / "book.schema.json"
 EXAMPLES = sorted((ROOT / "examples" / "azure" / "book").glob("*.yaml"))
+
+
+PAGE = (ROOT / "docs" / "book.md").read_text()
 
 
 def documents(path):
@@ -39,6 +43,42 @@ def test_the_examples_fit_the_schema(path):
     validator = Draft202012Validator(json_schema())
     for document in documents(path):
         assert [fault.message for fault in validator.iter_errors(document)] == []
+
+
+@pytest.mark.parametrize("text", re.findall(r"(?ms)^```yaml\n(.*?)^```$", PAGE))
+def test_the_examples_of_the_page_fit_the_schema(text):
+    validator = Draft202012Validator(json_schema())
+    for document in documents(text):
+        assert [fault.message for fault in validator.iter_errors(document)] == []
+
+
+CONTRACT = {
+    "kind": "contract",
+    "id": "k",
+    "customer": "c",
+    "entity": "e",
+    "currency": "USD",
+    "zone": "UTC",
+    "start": "2024-01-01",
+    "payment_terms": "n",
+}
+
+
+@pytest.mark.parametrize(
+    ("more", "is_valid"),
+    [
+        ({"plan": "pro"}, True),
+        ({"plan": {"id": "pro", "overrides": {"a": {"quantity": "5"}}}}, True),
+        ({"plan": {"id": "pro", "overrides": {"a": {"quantty": "5"}}}}, False),
+        ({"items": [{"id": "a", "product": "seats"}]}, True),
+        ({"items": [{"id": "a", "description": "A", "price": {"ref": "list"}}]}, True),
+        ({"items": [{"id": "a", "description": "A"}]}, False),
+        ({"items": [{"product": "seats"}]}, False),
+        ({"items": [{"id": "a", "description": "A", "price": {"rf": "list"}}]}, False),
+    ],
+)
+def test_the_schema_knows_what_a_contract_may_leave_to_the_catalog(more, is_valid):
+    assert Draft202012Validator(json_schema()).is_valid({**CONTRACT, **more}) == is_valid
 
 
 def test_the_schema_is_itself_valid_and_refuses_an_unknown_key():

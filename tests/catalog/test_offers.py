@@ -100,7 +100,7 @@ CASES = {
     ),
     "a price that changes its currency": (
         PRODUCTS.replace("currency: USD", "currency: EUR", 1),
-        "`currency` is 'USD', but 'EUR' in a.yaml:10",
+        "`currency` is 'USD', but 'EUR' in a.yaml:11",
     ),
     "a price of no product": (
         PRODUCTS + "---\n" + PRICE.format("x").replace("api", "apy"),
@@ -182,7 +182,7 @@ def test_values_of_attributes_are_recorded_in_one_form(tmp_path):
 
 WRONG = {
     "{region: eema}": "`custom.region` is none of its values (given: 'eema'); did you mean `emea`?",
-    "{regoin: emea, region: emea}": "`custom.regoin` is no attribute of kind customer; did you mean",
+    "{regoin: emea, region: emea}": "`custom.regoin` is no attribute of kind customer; did you",
     "{}": "the key `custom.region` is missing; every customer needs it",
     "{region: emea, seats: 1.5}": "`custom.seats` is a whole number (given: '1.5')",
     "{region: emea, seats: true}": "`custom.seats` is a whole number (given: True)",

@@ -17,6 +17,7 @@ from meterhouse.pricing.models import MODELS, PARTS
 from tests.conformance import charging_parts, charging_simple
 from tests.conformance.charging_modifiers import MODIFIERS, item_modifiers
 from tests.conformance.readings import Reading, plainly, refuse_unknown
+from tests.conformance.scaling import in_budget
 from tests.conformance.vectors import NotSupported
 
 _TOLD = {"id", "source", "kind", "notes", "unverified", "unverified_reason"}
@@ -38,16 +39,20 @@ _BEFORE = ("convert", "free")
 
 
 class Charged(NamedTuple):
-    """What the engine makes of a quantity: with all places, as billed, and why."""
+    """What the engine makes of a quantity: with all places, as billed, and why.
+
+    The amounts of the steps are `scale` times those of the case.
+    """
 
     exact: Decimal
-    billed: Decimal
+    billed: Decimal | None
     steps: str
+    scale: Decimal = Decimal(1)
 
 
 def check_charge(case: Mapping[str, Any]) -> None:
     """Rates what a case gives and compares its amounts, phase by phase, and its tiers."""
-    model = _model(case)
+    model = case["model"]
     if model not in _READERS or model not in MODELS:
         raise NotSupported(f"model {model}")
     refuse_unknown("field", case, _CHARGE | _FIELDS.get(model, set()))
@@ -59,7 +64,7 @@ def check_charge(case: Mapping[str, Any]) -> None:
     _agree(found, Decimal(case["expected_amount"]), charged.steps)
     if "expected_detail" in case:
         priced = [step for step in json.loads(charged.steps) if step["step"] not in _BEFORE]
-        details = [Decimal(step["amount"]) for step in priced]
+        details = [Decimal(step["amount"]) / charged.scale for step in priced]
         _agree(details, [Decimal(amount) for amount in case["expected_detail"]], charged.steps)
 
 
@@ -102,7 +107,7 @@ def _is_billed(case: Mapping[str, Any]) -> bool:
 
 def _as_published(case: Mapping[str, Any], charged: Charged) -> Decimal:
     """The engine's amount as the figure was published: billed, exact, or rounded in another way."""
-    if _is_billed(case):
+    if _is_billed(case) and charged.billed is not None:
         return charged.billed
     if "round_to" not in case:
         return charged.exact
@@ -115,26 +120,24 @@ def _as_published(case: Mapping[str, Any], charged: Charged) -> Decimal:
 
 def _charged(case: Mapping[str, Any], *, is_last: bool) -> Charged:
     """What the engine that bills makes of the case's price and quantity."""
-    price = {name: value for name, value in case["price"].items() if name not in MODIFIERS}
-    given = {**case, "price": price}
-    reading = _READERS[_model(given)](given)
+    asked, scale = in_budget(case)
+    price = {name: value for name, value in asked["price"].items() if name not in MODIFIERS}
+    given = {**asked, "price": price}
+    reading = _READERS[case["model"]](given)
     if reading.quantity is None:
         raise NotSupported("a charge without a quantity")
     window = _window(case, reading).with_columns(
-        modifiers=pl.lit(item_modifiers(case["price"]), dtype=pl.String),
+        modifiers=pl.lit(item_modifiers(asked["price"]), dtype=pl.String),
         is_period_last=pl.lit(is_last),
     )
     parts = _parts(case, reading)
     exact, billed = (charge_lines(window, parts, exact=one) for one in (True, False))
-    whole = exact if not case["price"].get("round_before_commitment") else billed
     steps = billed.filter(pl.col("based_on") == pl.col("window_id"))["steps"].item()
+    if scale != 1:  # Money is in other units than those that are billed.
+        with localcontext(prec=90):
+            return Charged(exact["amount"].sum() / scale, None, steps, scale)
+    whole = exact if not case["price"].get("round_before_commitment") else billed
     return Charged(whole["amount"].sum(), billed["amount"].sum(), steps)
-
-
-def _model(case: Mapping[str, Any]) -> str:
-    """Volume with a quantity of its own for the tier is another model in the book."""
-    is_prorated = case["model"] == "volume" and "tier_quantity" in case["price"]
-    return "prorated_volume" if is_prorated else str(case["model"])
 
 
 def _window(case: Mapping[str, Any], reading: Reading) -> pl.DataFrame:

@@ -44,11 +44,7 @@ def test_a_case_that_holds_passes():
         ({"round_to": 0, "rounding": "ceil"}, "published 1.5, found 2 [{"),
         ({"round_to": 2, "rounding": "half_even"}, "not supported: rounding half_even"),
         ({"previously_billed": "0.1"}, "published 1.5, found 1.400000000000000000 [{"),
-        (
-            {"price": {"unit_amount": "0.1234567890123"}},
-            "not supported: more than 12 decimals",
-        ),
-        ({"quantity": "0.1234567890123"}, "not supported: more than 12 decimals"),
+        ({"quantity": "0.1234567890123"}, "published 1.5, found 0.061728394506150"),
         ({"kind": "refund"}, "not supported: kind refund"),
     ],
 )
@@ -110,3 +106,41 @@ def test_a_json_float_is_refused(tmp_path):
     (tmp_path / "f.json").write_text('[{"id": "a", "quantity": 1.5}]')
     with pytest.raises(ValueError, match=r"1\.5 is not a string"):
         load(str(tmp_path), None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"quantity": "0.1234567890123456789", "expected_amount": "0.06172839450617283945"},
+        {
+            "quantity": "1234567.000001",
+            "price": {"unit_amount": "0.0000000000000001"},
+            "expected_amount": "0.0000000001234567000001",
+        },
+        {
+            "model": "volume",
+            "quantity": "0.0000000000001",
+            "price": {
+                "tiers": [{"up_to": "1", "unit_amount": "0.3", "flat_amount": "7"}],
+                "minimum_amount": "1",
+                "maximum_amount": "7",
+            },
+            "expected_amount": "7",
+        },
+        {
+            "model": "percentage",
+            "quantity": None,
+            "price": {"rate": "0.01", "fixed_amount": "5", "free_amount": "0.0000000000001"},
+            "events": [{"value": "0.0000000000001"}, {"value": "100"}],
+            "expected_amount": "6",
+        },
+        {
+            "quantity": "3.0000000000001",
+            "round_to": 2,
+            "previously_billed": "0.5",
+            "expected_amount": "1",
+        },
+    ],
+)
+def test_a_case_finer_than_the_scale_budget_is_asked_in_smaller_units(change):
+    assert fault_of(CASE | change, {}) is None

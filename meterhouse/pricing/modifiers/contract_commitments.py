@@ -1,5 +1,7 @@
 """Commitments of a contract: what a window, quarter, year or term is short of, when it is over."""
 
+from datetime import date
+
 import polars as pl
 
 from meterhouse.money import AMOUNT
@@ -16,34 +18,33 @@ _TERMS = ("id", "amount", "prorate", "true_up", "component", "period", "counts")
 
 
 def contract_commitments(
-    charges: pl.DataFrame, terms: pl.DataFrame, places: Places
-) -> tuple[pl.DataFrame, list[pl.DataFrame], list[pl.DataFrame]]:
-    """The charges with a row for each shortfall (due when its span ends), the lines, the spans.
+    charges: pl.DataFrame, terms: pl.DataFrame, places: Places, through: date
+) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    """The charges with a row for each shortfall of a span that ends by `through`, and the lines.
 
     In the order given; what an earlier commitment charges counts for a later one of all items.
     """
-    lines, known = [], []
+    lines = []
     for one in by_rank(terms):
-        spans = _spans(charges.join(one, on="contract_id"), places)
-        known.append(spans)
-        short = spans.filter(pl.col("line_amount") > 0)
+        found = spans(charges.join(one, on="contract_id"), places)
+        short = found.filter(pl.col("line_amount") > 0, due_on() <= through)
         lines.append(_lines(short))
         charges = pl.concat([charges, _rows(short, charges)])
-    return charges, lines, known
+    return charges, lines
 
 
-def _spans(charges: pl.DataFrame, places: Places) -> pl.DataFrame:
+def spans(charges: pl.DataFrame, places: Places) -> pl.DataFrame:
     """One row per contract and span of its commitment: committed, counted and what it is short."""
     counted = pl.when(pl.col("counts") == "gross").then("gross").otherwise("net")
     mine = pl.when(named("item_id")).then(counted).otherwise(zero())
     context = ("based_on", "currency", "share_numerator", "share_denominator", "is_late", "end_on")
-    spans = (
+    found = (
         _placed(charges)
         .sort("contract_id", "window_start_on", "item_id", "charge_id")
         .group_by(_SPAN, maintain_order=True)
         .agg(pl.col(_TERMS).first(), pl.col(context).last(), counted=mine.sum())
     )
-    return spans.with_columns(owed=places(_owed())).with_columns(
+    return found.with_columns(owed=places(_owed())).with_columns(
         line_amount=pl.max_horizontal(pl.col("owed") - pl.col("counted"), zero())
     )
 

@@ -1,5 +1,7 @@
 """The modifiers of contracts after those of their items, in the order of operations."""
 
+from datetime import date
+
 import polars as pl
 
 from meterhouse.pricing.modifiers.contract_commitments import contract_commitments
@@ -16,11 +18,13 @@ CHARGE = (
 )
 
 
-def contract_lines(charges: pl.DataFrame, terms: Terms, places: Places) -> pl.DataFrame:
+def contract_lines(
+    charges: pl.DataFrame, terms: Terms, places: Places, through: date
+) -> pl.DataFrame:
     """The lines that the modifiers of contracts make of the charges of their items."""
     mine = charges.select(CHARGE)
     mine, off = contract_discounts(mine, terms.discounts, places)
-    mine, short, _ = contract_commitments(mine, terms.commitments, places)
+    mine, short = contract_commitments(mine, terms.commitments, places, through)
     mine, paid = credit(mine, terms.credits, places)
     fees = service_fees(mine, terms.fees, places)
     return pl.concat([pl.DataFrame(schema=LINES), *off, *short, *paid, *fees])

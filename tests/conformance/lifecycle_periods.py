@@ -1,0 +1,417 @@
+"""Cases of money on a contract: windows by due date, limits, coupons, thresholds, wallets, tax."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import count, pairwise, takewhile
+from typing import Any
+
+import polars as pl
+
+from meterhouse.entitlements.grants import Grant
+from meterhouse.invoicing import thresholds
+from meterhouse.invoicing.allocation import allocate
+from meterhouse.money import round_half_away
+from meterhouse.periods import boundary, zone_info
+from meterhouse.pricing.modifiers.shares import part_of
+from tests.conformance import lifecycle_taxes
+from tests.conformance.lifecycle_document import (
+    NOW,
+    ZERO,
+    Document,
+    Line,
+    discount_rows,
+    discounted,
+    paid,
+    places_of,
+    shares_of,
+    taxed,
+)
+from tests.conformance.lifecycle_usage import Item, Window, charged, items_of, read_usage
+from tests.conformance.readings import plainly, refuse_unknown
+from tests.conformance.vectors import NotSupported
+
+_GIVEN = {
+    *("plans", "items", "unit_price", "tax_rates", "contract", "usage", "discounts", "taxes"),
+    *("wallets", "thresholds", "changes", "tax_rounding", "customer_tax_rate"),
+}
+_CONTRACT = {"start", "start_instant", "billing_time", "end", "currency"}
+_CHANGE = {"date", "instant", "type", "to", "effective", "unused", "plan"}
+_WALLET = {"amount", "balance", "priority", "granted", "expires", "name", "id", "kind"}
+
+
+class Case:
+    """A case of a contract, read: its items with their windows, its usage and its changes."""
+
+    def __init__(self, case: Mapping[str, Any]) -> None:
+        self.case, self.given = case, case["given"]
+        refuse_unknown("given", self.given, _GIVEN)
+        refuse_unknown("contract field", self.given["contract"], _CONTRACT)
+        self.currency = case["currency"]
+        self.places = places_of(case)
+        self.zone = zone_info(case.get("timezone") or "UTC")
+        self.start = self._day(self.given["contract"], "start", "start_instant")
+        self.items = items_of(self.given)
+        self.uses = read_usage(self.given, self.items)
+        self.looks = [date.fromisoformat(look["bill_as_of"]) for look in case["when"]]
+        self.horizon = max(self.looks)
+        self.is_calendar = self.given["contract"].get("billing_time") == "calendar"
+        fees = [item.months for item in self.items if item.months]
+        self.months = min(fees, default=1)
+        self.ends: date | None = None
+        self.ended_due: date | None = None
+        self.unused = "skip"
+        self.switch: tuple[date, Item] | None = None
+        for change in self.given.get("changes", ()):
+            self._change(change)
+
+    def _day(self, told: Mapping[str, Any], day: str, instant: str) -> date:
+        """A day as given, or that of an instant in the zone of the case."""
+        if told.get(day):
+            return date.fromisoformat(told[day][:10])
+        return datetime.fromisoformat(told[instant]).astimezone(self.zone).date()
+
+    def _change(self, change: Mapping[str, Any]) -> None:
+        refuse_unknown("change field", change, _CHANGE)
+        on = self._day(change, "date", "instant")
+        if change["type"] == "terminate":
+            # Lago counts the day of a termination as used.
+            is_charged = str(self.case.get("source", "")).startswith("getlago/")
+            self.ends = on + timedelta(days=int(is_charged))
+            self.ended_due = on
+            self.unused = change.get("unused", "credit")
+        elif change["type"] == "change_plan" and self.switch is None:
+            self._switch(change, on)
+        else:
+            raise NotSupported(f"change {change['type']} here")
+
+    def _switch(self, change: Mapping[str, Any], on: date) -> None:
+        """The first fee costs something else from a day on."""
+        fee = next(item for item in self.items if item.is_fee)
+        # The plan that is changed to may be listed after the one it begins with.
+        target = [plan for plan in self.given["plans"][1:] if plan.get("price") == change["to"]]
+        targets = items_of({**self.given, "plans": target[:1]})
+        self.items = [item for item in self.items if item.price not in [t.price for t in targets]]
+        if change.get("effective") == "end_of_period":
+            on = next(end for _, end in self.periods(fee) if end >= on)
+        elif fee.timing == "advance":
+            raise NotSupported("an immediate change of a fee in advance here")
+        price = {**fee.price, "amount": plainly(change["to"])}
+        self.switch = (on, replace(fee, price=price, modifiers=None))
+
+    def boundary(self, item: Item, k: int) -> date:
+        """Boundary k of the item's grid, from the contract's start or by the calendar."""
+        if item.days is not None:
+            monday = self.start - timedelta(days=self.start.weekday())
+            return (monday if self.is_calendar else self.start) + timedelta(days=k * item.days)
+        anchor = date(self.start.year, 1, 1) if self.is_calendar else self.start
+        return boundary(anchor, anchor.day, k * (item.months or self.months))
+
+    def periods(self, item: Item) -> list[tuple[date, date]]:
+        """The full periods of an item that touch its time, and the one after the last look."""
+        edges = takewhile(lambda pair: pair[0] <= self.horizon, self._pairs(item))
+        return [(opens, closes) for opens, closes in edges if closes > self.start]
+
+    def _pairs(self, item: Item) -> Iterator[tuple[date, date]]:
+        return ((self.boundary(item, k), self.boundary(item, k + 1)) for k in count())
+
+    def windows(self) -> list[Window]:
+        """The windows of all items, cut where the contract begins, ends or changes."""
+        found = []
+        for number, item in enumerate(self.items):
+            for opens, closes in self.periods(item):
+                for piece, (start, end) in self._pieces(item, opens, closes):
+                    quantity = Decimal(1) if item.is_fee else self.used(number, start, end)
+                    due = self._due(piece, start, end)
+                    found.append(
+                        Window(piece, start, end, (opens, closes), due, quantity, is_last=True)
+                    )
+        return sorted(found, key=lambda window: (window.due, window.start))
+
+    def _pieces(
+        self, item: Item, opens: date, closes: date
+    ) -> list[tuple[Item, tuple[date, date]]]:
+        start, end = max(opens, self.start), closes
+        if self.ends is not None and (item.timing == "arrears" or start >= self.ends):
+            end = min(end, self.ends)
+        cuts = [start, end]
+        switched = item
+        if self.switch is not None:
+            on, other = self.switch
+            if start < on < end:
+                cuts = [start, on, end]
+            switched = (
+                replace(other, name=item.name) if item.is_fee and item.plan == other.plan else item
+            )
+        pairs = [(a, b) for a, b in pairwise(cuts) if a < b]
+        is_new = self.switch is not None
+        return [
+            (
+                switched if is_new and self.switch is not None and a >= self.switch[0] else item,
+                (a, b),
+            )
+            for a, b in pairs
+        ]
+
+    def _due(self, item: Item, start: date, end: date) -> date:
+        if item.timing == "advance":
+            return start
+        return self.ended_due if end == self.ends and self.ended_due else end
+
+    def used(self, number: int, start: date, end: date, until: date | None = None) -> Decimal:
+        """What is used of an item in a window, or of it up to and with a day."""
+        last = end if until is None else min(end, until + timedelta(days=1))
+        first = date.min if self.items[number].carries_over else start
+        return sum(
+            (
+                use["quantity"]
+                for use in self.uses
+                if use["item"] == number and (use["on"] is None or first <= use["on"] < last)
+            ),
+            ZERO,
+        )
+
+    def commitments(self) -> dict[str, Any]:
+        """The committed minimum of a plan as the contract's: all its fees of a window count."""
+        plans = self.given.get("plans", ())
+        told = [plan["minimum_commitment"] for plan in plans if plan.get("minimum_commitment")]
+        if len(told) > 1:
+            raise NotSupported("several minimum commitments")
+        if not told:
+            return {}
+        commitment = {"id": "commitment", "amount": plainly(told[0]), "period": "window"}
+        return {"commitments": [{**commitment, "counts": "gross"}]}
+
+    def line(self, row: Mapping[str, Any], windows: Sequence[Window]) -> Line:
+        item = windows[row["window_no"]].item
+        is_own = row["component"] in ("usage", "fee")
+        quantity = row["quantity"] if row["component"] == "usage" else None
+        line = Line(row["amount"], quantity, item.name, item.plan)
+        line.precise = row["amount_unrounded"] if is_own else None
+        if item.tax_rate is not None:
+            rate = Decimal(item.tax_rate)
+            line.rates = [(f"rate {rate}", rate.scaleb(-2), False)]
+        return line
+
+
+def documents(case: Mapping[str, Any]) -> list[Document]:
+    """The documents on the days that are looked at, in order."""
+    read = Case(case)
+    windows = read.windows()
+    end = read.ends or read.horizon + timedelta(days=3660)
+    lines = charged(windows, read.currency, read.commitments(), (read.start, end))
+    crossings = _crossings(read)
+    asked = [one.get("note", "") for one in case["expect"]]
+    only_true_up = any("only the true-up" in note for note in asked)
+    coupons = discount_rows(read.given.get("discounts", ()))
+    wallets = _wallets(read)
+    found: list[Document] = []
+    progressive: dict[date, Decimal] = {}
+    for day in sorted({*crossings, *_due_days(read, lines)}):
+        mine = lines.filter(_is_due(read, day))
+        if only_true_up:
+            mine = mine.filter(pl.col("component") == "true_up")
+        closed = not mine.is_empty()
+        period = _period_of(read, day, is_closed=closed)
+        note = _credit_note(read, windows, lines, day)
+        told = [[read.line(row, windows) for row in part.to_dicts()] for part in _parts(mine, note)]
+        if not closed:
+            told = [crossings[day]]
+        made = [Document(own, day) for own in told]
+        for document in made:
+            if note is not None and document is made[-1]:
+                found.append(note)
+            if not document.lines:
+                continue
+            coupons = _settled(read, document, coupons, progressive.get(period, ZERO))
+            if note is not None and document is made[-1]:
+                _apply_note(document, note)
+            wallets = _pay(document, wallets)
+            found.append(document)
+        if not closed:
+            progressive[period] = made[0].subtotal
+    return _asked(found, read.looks, case)
+
+
+def _parts(mine: pl.DataFrame, note: Document | None) -> list[pl.DataFrame]:
+    """The lines of a day by document: fees of that very day that are given back come before."""
+    is_new = pl.col("timing") == "advance"
+    if note is None or mine.filter(is_new).is_empty():
+        return [mine]
+    return [mine.filter(is_new), mine.filter(~is_new)]
+
+
+def _due_days(read: Case, lines: pl.DataFrame) -> list[date]:
+    days = {_as_due(read, day) for day in lines["due_on"].unique()}
+    return sorted(day for day in days if day <= read.horizon)
+
+
+def _as_due(read: Case, day: date) -> date:
+    """A true-up of a contract that has ended is due with its last lines."""
+    return read.ended_due if day == read.ends and read.ended_due else day
+
+
+def _is_due(read: Case, day: date) -> pl.Expr:
+    """Whether a line belongs to the document of a day."""
+    days = {day} | ({read.ends} if read.ends is not None and day == read.ended_due else set())
+    return pl.col("due_on").is_in(sorted(days))
+
+
+def _period_of(read: Case, day: date, *, is_closed: bool) -> date:
+    """The first day of the period of usage that a document of that day is about."""
+    inside = day - timedelta(days=int(is_closed))
+    periods = read.periods(Item("usage", "usage", {}, is_fee=False))
+    starts = [opens for opens, _ in periods if opens <= inside]
+    return max(starts, default=read.start)
+
+
+def _crossings(read: Case) -> dict[date, list[Line]]:
+    """By day: the lines of usage of the period so far, where a threshold was reached."""
+    told = read.given.get("thresholds", ())
+    if not told:
+        return {}
+    for one in told:
+        refuse_unknown("threshold field", one, {"amount", "recurring", "name"})
+    rows = [("a", Decimal(one["amount"]), bool(one.get("recurring"))) for one in told]
+    steps = pl.DataFrame(rows, schema=dict(thresholds.THRESHOLDS), orient="row")
+    days = sorted({use["on"] for use in read.uses if use["on"] is not None})
+    windows = [window for day in days for window in _until(read, day)]
+    priced = charged(windows, read.currency)
+    contracts = [window.contract for window in windows]
+    by_day = priced.with_columns(day=pl.lit(None, dtype=pl.String)).with_columns(
+        day=pl.col("window_no").replace_strict(dict(enumerate(contracts)), default=None)
+    )
+    sums = dict(by_day.group_by("day").agg(pl.col("amount").sum()).iter_rows())
+    looks = pl.DataFrame(
+        [("a", number, sums.get(str(day), ZERO)) for number, day in enumerate(days)],
+        schema=dict(thresholds.LOOKS),
+        orient="row",
+    )
+    crossed = thresholds.crossed(looks, steps).filter("is_crossed")["look_no"].to_list()
+    return {days[number]: _lines_of(read, by_day, windows, days[number]) for number in crossed}
+
+
+def _lines_of(read: Case, by_day: pl.DataFrame, windows: Sequence[Window], day: date) -> list[Line]:
+    period = _period_of(read, day, is_closed=False)
+    rows = by_day.filter(pl.col("day") == str(day)).to_dicts()
+    now = [row for row in rows if windows[row["window_no"]].period[0] >= period]
+    return [read.line(row, windows) for row in now]
+
+
+def _until(read: Case, day: date) -> list[Window]:
+    """The windows of usage that have begun by a day, with what is used up to and with it."""
+    found = []
+    for number, item in enumerate(read.items):
+        if item.is_fee:
+            continue
+        for opens, closes in read.periods(item):
+            start = max(opens, read.start)
+            if start <= day:
+                quantity = read.used(number, start, closes, day)
+                whole = (opens, closes)
+                found.append(Window(item, start, closes, whole, day, quantity, str(day)))
+    return found
+
+
+def _settled(
+    read: Case, document: Document, coupons: pl.DataFrame, before: Decimal
+) -> pl.DataFrame:
+    """The document with coupons, what was billed before it in its period, and tax."""
+    share_places, options = shares_of(read.case)
+    coupons = discounted(document, coupons, read.places, share_places)
+    lifecycle_taxes.with_rates(document.lines, read.given)
+    taken = max(min(before, document.subtotal - document.discount), ZERO)
+    shares = allocate(taken, [line.amount for line in document.lines], read.places)
+    for line, share in zip(document.lines, shares, strict=True):
+        line.discount += share
+    taxed(document, read.places, options)
+    for line, share in zip(document.lines, shares, strict=True):
+        line.discount -= share
+    document.credits_applied = taken
+    return coupons
+
+
+def _credit_note(
+    read: Case, windows: Sequence[Window], lines: pl.DataFrame, day: date
+) -> Document | None:
+    """What is given back of fees in advance when the contract ends: of what was billed, by days."""
+    if read.ends is None or day != read.ended_due or read.unused == "skip":
+        return None
+    if read.unused != "credit":
+        raise NotSupported(f"unused {read.unused}")
+    found = []
+    for row in lines.filter(pl.col("timing") == "advance").to_dicts():
+        window = windows[row["window_no"]]
+        rest = (window.end - read.ends).days
+        if window.start < read.ends and rest > 0:
+            whole = (window.end - window.start).days
+            exact = part_of(row["amount"], rest, whole, prorate=True)
+            line = replace(read.line(row, windows), quantity=None, tax_base=-exact)
+            line.amount = -round_half_away(exact, read.places)
+            found.append(line)
+    if not found:
+        return None
+    note = Document(found, day, details={"document": "credit_note"})
+    _settled(read, note, discount_rows([]), ZERO)
+    return note
+
+
+def _apply_note(document: Document, note: Document) -> None:
+    document.details["credit_note"] = {
+        "subtotal": -note.subtotal,
+        "tax": -note.tax,
+        "total": -note.total,
+    }
+    document.credits_applied += min(-note.total, document.total)
+
+
+def _wallets(read: Case) -> list[Grant]:
+    held = []
+    for number, one in enumerate(read.given.get("wallets", ())):
+        refuse_unknown("wallet field", one, _WALLET)
+        amount = Decimal(one.get("amount", one.get("balance")))
+        granted = _granted(one.get("granted"), number)
+        expires = datetime.fromisoformat(one["expires"]) if one.get("expires") else None
+        if expires is not None and expires.tzinfo is None:
+            expires = expires.replace(tzinfo=UTC)
+        name = str(one.get("id", one.get("name", number)))
+        priority = int(one.get("priority", 50))
+        grant = Grant("customer", "money", name, amount, NOW, "paid", expires, None, priority)
+        held.append(grant._replace(granted_at=granted))
+    return held
+
+
+def _granted(told: str | None, number: int) -> datetime:
+    if told is None:
+        return NOW + timedelta(microseconds=number)
+    if told.isdigit():
+        return NOW + timedelta(days=int(told), microseconds=number)
+    at = datetime.fromisoformat(told)
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)) + timedelta(microseconds=number)
+
+
+def _pay(document: Document, wallets: list[Grant]) -> list[Grant]:
+    """The document paid from wallets; what is left of them."""
+    if not wallets:
+        return wallets
+    taken, left = paid(wallets, document.total)
+    document.credits_applied += sum(taken, ZERO)
+    document.details |= {"drawdown": taken, "remaining": left}
+    names = ["wallet"] if len(left) == 1 else [grant.grant_id for grant in wallets]
+    document.details["balances"] = dict(zip(names, left, strict=True))
+    return [grant._replace(amount=rest) for grant, rest in zip(wallets, left, strict=True)]
+
+
+def _asked(
+    found: Sequence[Document], looks: Sequence[date], case: Mapping[str, Any]
+) -> list[Document]:
+    """The documents of the days looked at; credit notes where the case publishes them apart."""
+    apart = any(one.get("document") == "credit_note" for one in case["expect"])
+    return [
+        one
+        for one in found
+        if one.invoice_date in looks
+        and one.lines
+        and (apart or one.details.get("document") != "credit_note")
+    ]
