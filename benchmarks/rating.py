@@ -117,16 +117,17 @@ def measure(windows: int, contracts: int, of_model: int) -> list[dict[str, Any]]
 def _rate(models: list[str], count: int, contracts: int) -> dict[str, Any]:
     asked = windows_of(models, count, contracts)
     parts = parts_of(asked)
-    wanted = asked.height
-    numbers, result = min(
-        (measured(lambda: rate_windows(asked, parts)) for _ in range(2)),
-        key=lambda found: found[0]["cpu_seconds"],
-    )
-    if result.height != wanted or result["amount_unrounded"].null_count():
-        raise AssertionError(f"{wanted} windows were rated to {result.height} amounts.")
+    numbers = min((_once(asked, parts) for _ in range(2)), key=lambda found: found["cpu_seconds"])
     # By CPU: wall times on a shared machine say more of its other guests.
-    each = numbers["cpu_seconds"] / (wanted + parts.height) * 1_000_000
-    return {"windows": wanted, "parts": parts.height, **numbers, "cpu_us": each}
+    each = numbers["cpu_seconds"] / (asked.height + parts.height) * 1_000_000
+    return {"windows": asked.height, "parts": parts.height, **numbers, "cpu_us": each}
+
+
+def _once(asked: pl.DataFrame, parts: pl.DataFrame) -> dict[str, Any]:
+    numbers, result = measured(lambda: rate_windows(asked, parts))
+    if result.height != asked.height or result["amount_unrounded"].null_count():
+        raise AssertionError(f"{asked.height} windows were rated to {result.height} amounts.")
+    return numbers
 
 
 def windows_of(models: list[str], count: int, contracts: int) -> pl.DataFrame:

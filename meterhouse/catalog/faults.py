@@ -1,7 +1,9 @@
 """From what pydantic found wrong to sentences that name the line, the key and what to do."""
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import date
+from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -10,6 +12,7 @@ from pydantic_core import ErrorDetails
 from meterhouse.catalog.fields import nearest
 
 Location = tuple[str | int, ...]
+QUOTED = re.compile(r"'([^']+)'")
 HEADER = ["kind", "id", "valid_from"]
 # Pydantic's own words name Python's types; these name what is written in the file.
 WORDS = {
@@ -34,6 +37,8 @@ def sentences(
     for detail in error.errors(include_url=False):
         if not _is_consequence(detail) and (detail["loc"] or not of_keys_only):
             path = _path(detail["loc"], value)
+            if detail["type"] == "union_tag_invalid":
+                path = (*path, detail["ctx"]["discriminator"].strip("'"))
             yield mark_of(_marked(detail, path), lines), _sentence(detail, model, path)
 
 
@@ -68,7 +73,8 @@ def _sentence(detail: ErrorDetails, model: type[BaseModel], path: Location) -> s
     if detail["type"] == "missing":
         inside = f" in `{dotted(path)}`" if path else ""
         return f"the key `{last}` is missing{inside}."
-    return f"{_subject(path)}{_reason(detail)}."
+    reason = _reason(detail)
+    return f"{_subject(path)}{reason}" + ("" if reason.endswith((".", "?")) else ".")
 
 
 def _subject(path: Location) -> str:
@@ -84,8 +90,19 @@ def _reason(detail: ErrorDetails) -> str:
         return f"is a text: write it in quotes (given: {_shown(given)})"
     if detail["type"] in WORDS:
         return f"{WORDS[detail['type']]} (given: {_shown(given)})"
+    if detail["type"] == "union_tag_invalid":
+        tag, names = detail["ctx"]["tag"], QUOTED.findall(detail["ctx"]["expected_tags"])
+        return f"is wrong (given: {_shown(tag)}); {nearest(tag, names)}"
     message = detail["msg"][0].lower() + detail["msg"][1:]
-    return f"is wrong: {message} (given: {_shown(given)})"
+    near = _near(given, detail) if detail["type"] == "literal_error" else ""
+    return f"is wrong: {message} (given: {_shown(given)}){near}"
+
+
+def _near(given: Any, detail: ErrorDetails) -> str:
+    """The hint at the value that was probably meant, where one is near."""
+    names = QUOTED.findall(detail["ctx"]["expected"])
+    close = get_close_matches(given.lower(), names, n=1) if isinstance(given, str) else []
+    return f"; did you mean `{close[0]}`?" if close else ""
 
 
 def _is_scalar(value: Any) -> bool:

@@ -167,7 +167,10 @@ def _known_locale(text: str) -> str:
 
 def _known_currency(text: str) -> str:
     if text not in PLACES:
-        raise ValueError("is no currency code of ISO 4217, such as `USD`")
+        # Of three letters nearly every code is near; only the same letters are a slip.
+        close = [one for one in sorted(PLACES) if sorted(one) == sorted(text.upper())]
+        hint = f"; did you mean `{close[0]}`?" if close else ", such as `USD`"
+        raise ValueError(f"is no currency code of ISO 4217{hint}")
     return text
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-from meterhouse.catalog import meterable, offers, overlaps, readable, shadows
+from meterhouse.catalog import meterable, offers, overlaps, part_readable, readable, shadows
 from meterhouse.catalog.given import Document
 from meterhouse.catalog.known import Book, M, Slot, grouped, read
 from meterhouse.catalog.plan import Version
@@ -39,6 +39,7 @@ def check(documents: Sequence[Document], recorded: Sequence[Version] = ()) -> li
     faults += meterable.meters(book)
     faults += shadows.shadows(book)
     faults += readable.scales(book)
+    faults += part_readable.parts(book)
     faults += overlaps.subjects(book)
     faults += overlaps.meters(book)
     return faults

@@ -10,9 +10,17 @@ from meterhouse.cli.measure_text import day_text, measure_lines
 from meterhouse.cli.paper import price_text
 from meterhouse.cli.tables import clean
 from meterhouse.cli.values import grouped, number_text
+from meterhouse.pricing.order import MODIFIERS, ORDER
 
 # What a step multiplies its quantity by, whichever its model knows.
 FACTORS = ("unit_amount", "rate", "multiplier")
+# Steps of prices that are rated from all dimension values of a window at once.
+OF_ALL = frozenset(
+    {"cell", "unmatched", "tier_by", "capacity", "formula", "bucket", "committed_bucket"}
+    | {"prorated_tier"}
+)
+PART_FACTS = ("tier_quantity", "prorated", "cost", "commitment", "excess", "factor", "true_up")
+MODIFIER_FACTS = ("percentage", "fixed", "cap", "limit", "owed", "granted", "total")
 
 
 def tree_of(found: dict[str, Any]) -> Tree:
@@ -45,13 +53,24 @@ def _add_line(root: Tree, line: dict[str, Any], currency: str) -> None:
             f"{line['contract']}, item {line['item']}"
         )
     )
-    steps = branch.add(_text(f"price {line['price']['model']}: {price_text(line['price'])}"))
+    steps = branch.add(_text(_reason(line)))
     for step in line["steps"]:
-        steps.add(_text(_step(step)))
+        _add_step(steps, step)
     steps.add(_text(f"unrounded {number_text(line['unrounded'])}, rounded {line['amount']}"))
     if line["correction"]:
         branch.add(_text("correction: " + ", ".join(_named(line["correction"]))))
     _add_usage(branch, line)
+
+
+def _reason(line: dict[str, Any]) -> str:
+    """The price of a line, or for a line of a modifier where it stands in the order."""
+    model = line["price"]["model"]
+    if model not in MODIFIERS:
+        return f"price {model}: {price_text(line['price'])}"
+    names = {step["step"] for step in line["steps"]}
+    found = [at for at, one in enumerate(ORDER) if one.name in names or one.component == model]
+    at = next((at for at in found if ORDER[at].name in names), found[0])
+    return f"operation {at + 1} of {len(ORDER)}, {model}: {ORDER[at].meaning}"
 
 
 def _add_usage(branch: Tree, line: dict[str, Any]) -> None:
@@ -61,9 +80,7 @@ def _add_usage(branch: Tree, line: dict[str, Any]) -> None:
         return
     meter = line["meter"]
     told = f"quantity {quantity} {meter['unit']}: "
-    told += (
-        f"determinant {line['determinant'][:8]}, " if line["determinant"] else "billed no more, "
-    )
+    told += _determinant(line)
     usage = branch.add(_text(f"{told}meter {meter['id']}, version {meter['version']}"))
     if line["dimensions"]:
         usage.add(_text("only " + ", ".join(_named(line["dimensions"]))))
@@ -80,7 +97,25 @@ def _add_usage(branch: Tree, line: dict[str, Any]) -> None:
             listed.add(_text(_event(one)))
 
 
+def _determinant(line: dict[str, Any]) -> str:
+    if line["determinant"]:
+        return f"determinant {line['determinant'][:8]}, "
+    is_of_parts = any(step["step"] in OF_ALL for step in line["steps"])
+    return "all determinants of the window, " if is_of_parts else "billed no more, "
+
+
+def _add_step(branch: Tree, step: dict[str, Any]) -> None:
+    """A step, and below it the steps of the price that stands inside it, where there is one."""
+    own = branch.add(_text(_step(step)))
+    for inner in step.get("steps", ()):
+        _add_step(own, inner)
+
+
 def _step(step: dict[str, Any]) -> str:
+    if "of" in step:
+        facts = [f"{name} {number_text(step[name])}" for name in MODIFIER_FACTS if step.get(name)]
+        told = ", ".join([number_text(step["of"]), *facts])
+        return f"step {step['step']} of {told} = {number_text(step['amount'])}"
     span = f"from {number_text(step['from'])}" if step.get("from") is not None else ""
     upper = f" to {number_text(step['to'])}" if step.get("to") is not None else ""
     unit = "".join(f" × {number_text(step[name])}" for name in FACTORS if step.get(name))
@@ -91,8 +126,20 @@ def _step(step: dict[str, Any]) -> str:
     quantity = number_text(step["quantity"]) if step.get("quantity") is not None else ""
     if step.get("events"):
         quantity += f"{', ' if quantity else ''}{step['events']} events"
-    told = f"step {step.get('step', '')} {span}{upper}".strip()
-    return f"{told}: {quantity}{unit}{flat} = {number_text(step['amount'])}"
+    told = f"step {step.get('step', '')} {', '.join(_part_facts(step))} {span}{upper}"
+    return f"{' '.join(told.split())}: {quantity}{unit}{flat} = {number_text(step['amount'])}"
+
+
+def _part_facts(step: dict[str, Any]) -> Iterator[str]:
+    """What a step of a price of parts says beside its quantity: which part, and by what terms."""
+    for name in ("keys", "example", "values"):
+        for key, value in (step.get(name) or {}).items():
+            yield f"{key} {'/'.join(value) if isinstance(value, list) else value}"
+    if step.get("formula"):
+        yield f"in {step['formula']}"
+    for name in PART_FACTS:
+        if step.get(name) not in (None, "0"):
+            yield f"{name.replace('_', ' ')} {number_text(step[name])}"
 
 
 def _event(one: dict[str, Any]) -> str:

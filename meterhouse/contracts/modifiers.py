@@ -271,7 +271,7 @@ class ContractModifiers(Brief):
     @property
     def ids(self) -> tuple[str, ...]:
         """The ids of everything that makes lines or takes quantities."""
-        named = [*self.pools, *self.commitments, *self.credits]
+        named: list[Any] = [*self.pools, *self.commitments, *self.credits]
         fee = () if self.service_fee is None else (self.service_fee.id,)
         discounts = (discount.id for discount in self.discounts if discount.id is not None)
         minimum = () if self.minimum is None else ("minimum",)
@@ -293,7 +293,7 @@ class ContractModifiers(Brief):
             yield f"items and modifiers have the same ids: {', '.join(both)}"
         for one in self.commitments:
             if one.period == "term" and one.until is None and end is None:
-                yield f"commitment {one.id!r} is for the term; give it `until`, or the contract `end`"
+                yield f"commitment {one.id!r} is for the term: give it `until`, or an `end`"
 
     @model_validator(mode="after")
     def _are_named_once(self) -> Self:

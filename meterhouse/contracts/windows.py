@@ -5,11 +5,20 @@ from datetime import date
 import polars as pl
 
 from meterhouse.canonical import sha256_text
+from meterhouse.contracts.grid import realigned
+from meterhouse.contracts.profile import DEFAULT
+from meterhouse.contracts.segments import Series, stretches
+from meterhouse.contracts.shares import settled, with_shares
 from meterhouse.errors import UsageError
 from meterhouse.money import QUANTITY
-from meterhouse.periods import boundary_expr, local_instants, zone_offsets
+from meterhouse.periods import local_instants, zone_offsets
 
-EDGES = ("window_start", "window_end", "period_start", "period_end")
+EDGES = ("window_start", "window_end", "period_start", "period_end", "served_end")
+CONTRACT = (
+    *("contract_id", "customer_id", "payer_id", "entity_id", "currency", "zone", "terms_id"),
+    *("purchase_order", "start_on", "end_on", "anchor_day"),
+    *("day_seconds", "start_seconds", "end_seconds"),
+)
 COLUMNS = (
     "window_id",
     "contract_id",
@@ -32,6 +41,11 @@ COLUMNS = (
     "fixed_quantity",
     "prorate_start",
     "prorate_end",
+    "share_numerator",
+    "share_denominator",
+    "credit_numerator",
+    "credit_denominator",
+    "credit_basis",
     "window_start_on",
     "window_end_on",
     "window_start",
@@ -48,86 +62,141 @@ COLUMNS = (
 )
 
 
+# What a contract or an item says seldom: the value that it has where the frame does not say it.
+CONTRACT_DEFAULTS: dict[str, pl.Expr] = {
+    "anchor_weekday": pl.lit(None, pl.Int64),
+    "is_calendar": pl.lit(value=False),
+    "anchored_on": pl.lit(None, pl.Date),
+    "trial_until": pl.lit(None, pl.Date),
+    "trial_covers_usage": pl.lit(value=False),
+    "cancel_on": pl.lit(None, pl.Date),
+    "cancel_due_on": pl.lit(None, pl.Date),
+    "stop_on": pl.lit(None, pl.Date),
+    "due_after_days": pl.lit(0, pl.Int64),
+    **{name: pl.lit(value) for name, value in DEFAULT.model_dump().items()},
+}
+ITEM_DEFAULTS: dict[str, pl.Expr] = {
+    "cadence_every": pl.lit(1, pl.Int64),
+    "cadence_unit": pl.lit("month"),
+    "from_on": pl.lit(None, pl.Date),
+    "until_on": pl.lit(None, pl.Date),
+}
+_NO_SERIES = Series()
+
+
 def charge_windows(
-    contracts: pl.DataFrame, items: pl.DataFrame, days: pl.DataFrame, horizon: date
+    contracts: pl.DataFrame,
+    items: pl.DataFrame,
+    days: pl.DataFrame,
+    horizon: date,
+    series: Series = _NO_SERIES,
 ) -> pl.DataFrame:
-    """One row per contract, item and monthly window that starts before the horizon.
+    """One row per contract, item and part of a period that starts before the horizon.
 
     `contracts` has one row per contract, `items` one per contract slot and item, `days` the first
-    instant of each local day. The column `meter_version` is joined by whoever knows the meters.
+    instant of each local day; what they do not say is as in CONTRACT_DEFAULTS and ITEM_DEFAULTS.
+    The column `meter_version` is joined by whoever knows the meters.
     """
-    spans = contract_windows(contracts, horizon)
-    windows = (
-        contracts.select(
-            "contract_id",
-            "customer_id",
-            "payer_id",
-            "entity_id",
-            "currency",
-            "zone",
-            "terms_id",
-            "purchase_order",
-            "start_on",
-            "end_on",
-            "day_seconds",
-            "start_seconds",
-            "end_seconds",
-        )
-        .join(spans, on="contract_id")
-        .join(items, on="contract_id")
-        # The slot in force at a window's start holds for the whole window.
-        .filter(
-            pl.col("slot_from") <= pl.col("window_start_on"),
-            pl.col("window_start_on") < pl.col("slot_to"),
-        )
-        .with_columns(
-            component=pl.when(pl.col("price_model") == "flat")
-            .then(pl.lit("fee"))
-            .otherwise(pl.lit("usage")),
-            dimensions=pl.lit("{}"),
-            fixed_quantity=pl.when(pl.col("price_model") == "flat").then(
-                pl.col("fixed_quantity").cast(QUANTITY)
-            ),
-        )
-    )
-    timed = _with_instants(windows.with_columns(**_times_of_day()), days)
+    known = _completed(contracts, CONTRACT_DEFAULTS)
+    stretched = stretches(_lives(known, _completed(items, ITEM_DEFAULTS)), series)
+    cut = settled(_cut(stretched, series, horizon)).with_columns(**_times_of_day())
+    timed = with_shares(_with_instants(cut, days))
     return (
         timed.with_columns(
             window_ids(timed),
             due_on=_due_on(),
             window_end_seconds="window_end_at",
             is_whole_days=(pl.col("window_start_at") == 0) & (pl.col("window_end_at") == 0),
+            dimensions=pl.lit("{}"),
+            fixed_quantity=pl.when(is_fee()).then(pl.col("fixed_quantity").cast(QUANTITY)),
         )
         .select(COLUMNS)
         .sort("contract_id", "item_id", "window_start_on")
     )
 
 
-def contract_windows(contracts: pl.DataFrame, horizon: date) -> pl.DataFrame:
-    """One row per contract and window that starts before the horizon, with its full period."""
-    anchor_day = pl.col("anchor_day").fill_null(pl.col("start_on").dt.day().cast(pl.Int64))
-    opening = boundary_expr(pl.col("start_on"), pl.col("anchor_day"), pl.col("k"))
-    closing = boundary_expr(pl.col("start_on"), pl.col("anchor_day"), pl.col("k") + 1)
+def is_fee() -> pl.Expr:
+    """Whether an item is a fee: it has a quantity of its own."""
+    return pl.col("price_model") == "flat"
+
+
+def _completed(frame: pl.DataFrame, defaults: dict[str, pl.Expr]) -> pl.DataFrame:
+    return frame.with_columns(**{n: v for n, v in defaults.items() if n not in frame.columns})
+
+
+def _lives(contracts: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
+    """The items with what their contract says, and the days from which and until which they live.
+
+    Fees begin when the trial ends, usage only where the trial covers it.
+    """
+    in_trial = is_fee() | pl.col("trial_covers_usage")
+    start = pl.max_horizontal("start_on", "from_on", pl.when(in_trial).then("trial_until"))
+    joined = contracts.select(*CONTRACT, *CONTRACT_DEFAULTS).join(items, on="contract_id")
+    # An anchor that is not named is where payment begins.
+    unanchored = pl.col("anchor_day").is_null() & pl.col("anchored_on").is_null()
+    return joined.with_columns(
+        life_from=start,
+        life_to=pl.min_horizontal("end_on", "until_on"),
+        component=pl.when(is_fee()).then(pl.lit("fee")).otherwise(pl.lit("usage")),
+        origin=pl.coalesce(
+            "anchored_on", pl.when(unanchored).then("trial_until"), "start_on"
+        ),
+    ).filter(pl.col("life_to").is_null() | (pl.col("life_from") < pl.col("life_to")))
+
+
+def _cut(stretched: pl.DataFrame, series: Series, horizon: date) -> pl.DataFrame:
+    """The stretches cut by the grid of their periods."""
+    counted = pl.when(pl.col("grid_from") == "segment").then("counted_from")
+    placed = stretched.with_columns(counted_on=pl.coalesce(counted, "origin"))
+    # Items of one contract share a grid, unless they can be realigned alone.
+    own = pl.col("item_id") if series.anchors["item_id"].count() else pl.lit("")
+    spec = ("counted_on", "anchor_day", "cadence_every", "cadence_unit")
+    grids = (
+        placed.group_by("contract_id", *spec, grid_item=own, maintain_order=True)
+        .agg(
+            pl.col("anchor_weekday", "is_calendar").first(),
+            first_on=pl.col("seg_from").min(),
+            last_on=pl.when(pl.col("seg_to").null_count() == 0).then(pl.col("seg_to").max()),
+        )
+        .with_row_index("grid_no")
+        .with_columns(start_on="counted_on", item_id="grid_item")
+    )
+    cut = realigned(grids, series.anchors, horizon)
+    numbers = grids.select("contract_id", *spec, "grid_item", "grid_no")
+    keyed = placed.with_columns(grid_item=own).join(
+        numbers, on=["contract_id", *spec, "grid_item"], nulls_equal=True
+    )
+    joined = keyed.join(cut, on=["contract_id", "grid_no"])
+    return _within(joined, horizon)
+
+
+def _within(joined: pl.DataFrame, horizon: date) -> pl.DataFrame:
+    """The part of each stretch that lies in each period."""
+    uncut_start = pl.max_horizontal("cut_from", "start_on")
+    ends = pl.min_horizontal("cut_to", "seg_to")
+    # A fee that is paid in advance is paid to the end of the period; what a later change leaves
+    # unused of it is credited, so the line keeps its key.
+    is_paid = is_fee() & (pl.col("timing") == "advance")
+    paid_to = pl.min_horizontal("cut_to", "life_to")
     return (
-        contracts.select("contract_id", "start_on", "end_on", anchor_day=anchor_day)
-        .with_columns(last_on=pl.min_horizontal("end_on", pl.lit(horizon)))
-        # The grid begins a period early: before the first boundary lies the stub of that period.
-        .with_columns(k=pl.int_ranges(-1, _months("start_on", "last_on") + 1))
-        .explode("k", empty_as_null=False, keep_nulls=False)
-        .with_columns(period_start_on=opening, period_end_on=closing)
-        .select(
-            "contract_id",
-            "last_on",
-            "period_start_on",
-            "period_end_on",
-            window_start_on=pl.max_horizontal("period_start_on", "start_on"),
-            window_end_on=pl.min_horizontal("period_end_on", "end_on"),
+        joined.with_columns(
+            uncut_start=uncut_start,
+            window_start_on=pl.max_horizontal("cut_from", "seg_from"),
+            served_end_on=ends,
+            window_end_on=pl.when(is_paid).then(paid_to).otherwise(ends),
         )
         .filter(
-            pl.col("window_start_on") < pl.col("window_end_on"),
-            pl.col("window_start_on") < pl.col("last_on"),
+            pl.col("window_start_on") < pl.col("served_end_on"),
+            pl.min_horizontal("window_start_on", "billed_from") < pl.lit(horizon),
+            pl.col("stop_on").is_null() | (pl.col("cut_from") < pl.col("stop_on")),
+            # The slot in force at a window's start holds for the whole window.
+            pl.col("slot_from") <= pl.col("uncut_start"),
+            pl.col("uncut_start") < pl.col("slot_to"),
         )
-        .drop("last_on")
+        .with_columns(
+            opened_by=pl.when(pl.col("window_start_on") == pl.col("seg_from")).then("opened_by"),
+            closed_by=pl.when(pl.col("served_end_on") == pl.col("seg_to")).then("closed_by"),
+        )
     )
 
 
@@ -147,21 +216,16 @@ def window_ids(windows: pl.DataFrame) -> pl.Series:
     return pl.Series("window_id", [sha256_text(key)[:32] for key in keys], dtype=pl.String)
 
 
-def _months(start: str, end: str) -> pl.Expr:
-    """How many calendar months lie between two dates, not counting the days."""
-    first, last = pl.col(start).dt, pl.col(end).dt
-    years = last.year().cast(pl.Int64) - first.year()
-    return years * 12 + last.month().cast(pl.Int64) - first.month()
-
-
 def _times_of_day() -> dict[str, pl.Expr]:
     """Seconds after local midnight of each edge: a contract may begin and end at other times."""
     day = pl.col("day_seconds")
     starts = pl.col("window_start_on") == pl.col("start_on")
     ends = pl.col("window_end_on").eq_missing(pl.col("end_on"))
+    served = pl.col("served_end_on").eq_missing(pl.col("end_on"))
     return {
         "window_start_at": pl.when(starts).then("start_seconds").otherwise(day),
         "window_end_at": pl.when(ends).then("end_seconds").otherwise(day),
+        "served_end_at": pl.when(served).then("end_seconds").otherwise(day),
         "period_start_at": day,
         "period_end_at": day,
     }
@@ -169,11 +233,16 @@ def _times_of_day() -> dict[str, pl.Expr]:
 
 def _due_on() -> pl.Expr:
     """The first local midnight at which the window has ended, or for what is paid in advance has
-    begun."""
+    begun; a realigned one is paid when its anchor changed, a last one when it was cancelled."""
     arrears = pl.col("timing") == "arrears"
     day = pl.when(arrears).then("window_end_on").otherwise("window_start_on")
     at = pl.when(arrears).then("window_end_at").otherwise("window_start_at")
-    return day + pl.when(at > 0).then(pl.duration(days=1)).otherwise(pl.duration(days=0))
+    plain = day + pl.when(at > 0).then(pl.duration(days=1)).otherwise(pl.duration(days=0))
+    is_last = arrears & (pl.col("closed_by") == "cancel")
+    special = (
+        pl.when(is_last).then("cancel_due_on").otherwise(pl.when(~arrears).then("billed_from"))
+    )
+    return pl.coalesce(special, plain) + pl.duration(days="due_after_days")
 
 
 def _with_instants(windows: pl.DataFrame, days: pl.DataFrame) -> pl.DataFrame:

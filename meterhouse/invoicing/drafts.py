@@ -6,12 +6,16 @@ import polars as pl
 
 from meterhouse.canonical_columns import array_of, day, integer, short_sha256, string
 from meterhouse.invoicing.due_dates import due_date
+from meterhouse.invoicing.line_order import part, place
 from meterhouse.money import AMOUNT, rounded
 
 # `for_contract` is the contract of a document, null where one document holds several.
 _GROUP = ("payer_id", "entity_id", "currency", "terms_id", "for_contract")
 _DRAFT_ID = ("payer_id", "entity_id", "currency", "terms_id", "boundary_on", "for_contract")
-_ORDER = ("contract_id", "item_id", "window_start_on", "is_correction", "dimensions", "line_key")
+_ORDER = (
+    *("contract_id", part(), "item_id", "window_start_on", "is_correction"),
+    *(place(), "dimensions", "line_key"),
+)
 
 COLUMNS = (
     *("draft_id", "kind", "entity_id", "customer_id", "contract_id", "currency", "terms_id"),

@@ -96,8 +96,8 @@ def _effective(rows: pl.DataFrame) -> pl.DataFrame:
 def _exact(amount: pl.Expr) -> pl.Expr:
     """The tax of an amount before rounding; of an inclusive one its part."""
     product = amount.cast(AMOUNT) * pl.col("effective")
-    # exact: multiplied first and divided once at 18 places; 1 + rates has at most 6 decimals in
-    # practice, so a quotient that is not on a half is more than 1E-10 away from it.
+    # Multiplied first and divided once: 1 + rates has few decimals, so a quotient that is not on
+    # exact: a half unit is farther from it than the 18th place moves it.
     part = product / (1 + pl.col("all_rates"))
     return pl.when("is_inclusive").then(part).otherwise(product).cast(AMOUNT)
 
@@ -146,14 +146,15 @@ def tax_of(
         above = 1 + sum(effective) if is_compound else 1
         effective.append(Fraction(rate) * above)
     under = 1 + sum(effective) if is_inclusive else 1
+    # exact: of fractions.
     return [_whole(Fraction(amount) * rate / under, places, mode) for rate in effective]
 
 
 def _whole(exact: Fraction, places: int, mode: str) -> Decimal:
     units = exact * 10**places
     floor = units.numerator // units.denominator
-    # Half a unit is decided by the rounding of Decimal; what lies beside it keeps its side.
-    rest = units - floor
-    half = Decimal("0.5") if rest == Fraction(1, 2) else Decimal("0.25" if rest < 0.5 else "0.75")
+    twice = 2 * (units - floor)
+    # What lies on a half is decided by the mode of Decimal; what lies beside it keeps its side.
+    rest = "0.5" if twice == 1 else "0.25" if twice < 1 else "0.75"
     how = ROUND_HALF_EVEN if mode == "half_even" else ROUND_HALF_UP
-    return (Decimal(floor) + half).quantize(Decimal(1), rounding=how).scaleb(-places)
+    return (Decimal(floor) + Decimal(rest)).quantize(Decimal(1), rounding=how).scaleb(-places)

@@ -65,7 +65,7 @@ def _levels(looks: pl.DataFrame, thresholds: pl.DataFrame) -> pl.DataFrame:
         .sort("account_id", "look_no")
     )
     above = pl.col("lifetime_amount") - pl.col("last").fill_null(_ZERO)
-    # exact: the remainder of decimals is exact, so the difference is a whole number of steps.
+    # exact: the difference is a whole number of steps.
     whole = (above - above % pl.col("step")) / pl.col("step")
     taken = pl.when(above >= pl.col("step")).then(whole.cast(pl.Int64)).otherwise(0)
     level = pl.col("singles").fill_null(0).cast(pl.Int64) + taken.fill_null(0)

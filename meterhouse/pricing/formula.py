@@ -52,10 +52,7 @@ def _rated(
     """The pieces of all windows with one formula, whatever their constants and quantities are."""
     tree = read(formula)
     read_names = sorted(set(names(tree)))
-    mine = asked.filter(pl.col("price_no").is_in(list(prices)))
-    known = mine.with_columns(**{_column(name): parts_of.NOUGHT for name in read_names})
-    for number, price in prices.items():
-        known = _with_constants(known, number, price)
+    known = asked.join(_constants(prices, read_names), on="price_no", maintain_order="left")
     known = _with_quantities(known, rows, prices, read_names)
     found = known.with_columns(amount=column(tree, lambda name: pl.col(_column(name))))
     undefined = found.filter(pl.col("amount").is_null())
@@ -66,14 +63,14 @@ def _rated(
     ).with_columns(step=_step(formula, read_names))
 
 
-def _with_constants(known: pl.DataFrame, number: int, price: Mapping[str, Any]) -> pl.DataFrame:
-    own = pl.col("price_no") == number
-    columns = {_column(name): given for name, given in price["constants"].items()}
-    return known.with_columns(
-        pl.when(own).then(pl.lit(Decimal(given), dtype=AMOUNT)).otherwise(name).alias(name)
-        for name, given in columns.items()
-        if name in known.columns
-    )
+def _constants(prices: Mapping[int, Mapping[str, Any]], read_names: Sequence[str]) -> pl.DataFrame:
+    """One row per price: what it says of the names that a formula reads, 0 where it does not."""
+    rows = [
+        (number, *(Decimal(price["constants"].get(name, "0")) for name in read_names))
+        for number, price in prices.items()
+    ]
+    columns = {_column(name): AMOUNT for name in read_names}
+    return pl.DataFrame(rows, schema={"price_no": pl.UInt32, **columns}, orient="row")
 
 
 def _with_quantities(

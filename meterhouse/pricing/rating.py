@@ -6,7 +6,7 @@ import polars as pl
 
 from meterhouse.errors import UsageError
 from meterhouse.money import AMOUNT, QUANTITY, rounded
-from meterhouse.pricing.models import MODELS, PARTS, Model
+from meterhouse.pricing.models import MODELS, PARTS
 from meterhouse.pricing.steps import RATED
 
 _NOTHING = pl.DataFrame(
@@ -23,10 +23,16 @@ def rate_windows(windows: pl.DataFrame, parts: pl.DataFrame | None = None) -> pl
     """
     _refuse_unknown_models(windows)
     _refuse_missing(windows, "quantity")
-    known = pl.DataFrame(schema=dict(PARTS)) if parts is None else parts
-    by_model = windows.partition_by("price_model", as_dict=True)
-    rated = [_rated(MODELS[str(name)], own, known) for (name,), own in by_model.items()]
-    amounts = pl.concat([_NOTHING, *rated])
+    by_model, parts_by_model = (_by_model(one) for one in (windows, _of_models(windows, parts)))
+    none = pl.DataFrame(schema=dict(PARTS))
+    rated = [
+        model.rate(by_model[name], parts_by_model.get(name, none))
+        if model.reads_parts
+        else model.rate(by_model[name])
+        for name, model in MODELS.items()
+        if name in by_model
+    ]
+    amounts = pl.concat([_NOTHING, *(one.select(RATED) for one in rated)])
     result = windows.select("window_id", "currency", pl.col("quantity").cast(QUANTITY)).join(
         amounts, on="window_id", how="left", validate="1:1", maintain_order="left"
     )
@@ -40,11 +46,17 @@ def rate_windows(windows: pl.DataFrame, parts: pl.DataFrame | None = None) -> pl
     )
 
 
-def _rated(model: Model, windows: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
-    """What the model makes of its windows."""
-    if not model.reads_parts:
-        return model.rate(windows).select(RATED)
-    return model.rate(windows, parts.join(windows, on="window_id", how="semi")).select(RATED)
+def _of_models(windows: pl.DataFrame, parts: pl.DataFrame | None) -> pl.DataFrame:
+    """The parts of these windows with the model of their window."""
+    known = pl.DataFrame(schema=dict(PARTS)) if parts is None else parts
+    return known.join(windows.select("window_id", "price_model"), on="window_id", how="inner")
+
+
+def _by_model(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """The rows of each model, found in one pass."""
+    return {
+        str(name): own for (name,), own in frame.partition_by("price_model", as_dict=True).items()
+    }
 
 
 def _refuse_unknown_models(windows: pl.DataFrame) -> None:

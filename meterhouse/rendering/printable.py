@@ -17,6 +17,9 @@ from meterhouse.rendering.labels import labels, languages
 from meterhouse.rendering.presentation import Payment, Presentation
 
 TAX_ID_NAMES = {"eu_vat": "VAT", "us_ein": "EIN", "gb_vat": "VAT", "jp_trn": "登録番号"}
+# Steps that are printed below their line, and prices whose tiers set one amount that the line has.
+_SHOWN = frozenset({"tier", "prorated_tier", "cell"})
+_ONE_AMOUNT = frozenset({"capacity", "two_dimensional"})
 Pair = tuple[str, str]
 
 
@@ -180,7 +183,7 @@ class _Writer:
 
     def line(self, line: dict[str, Any]) -> Line:
         service, steps = line["service"], line["steps"]
-        tiers = [step for step in steps if step["step"] == "tier"]
+        tiers = [step for step in steps if step["step"] in _SHOWN]
         days = (date.fromisoformat(service[name]) for name in ("start", "end"))
         return Line(
             number=line["line_no"],
@@ -215,7 +218,7 @@ class _Writer:
         if not price:
             return ""
         if "tiers" in price:
-            return self.words["see_tiers"]
+            return "" if price["model"] in _ONE_AMOUNT else self.words["see_tiers"]
         if "rate" in price:
             return self.form.percent(price["rate"])
         amount = price.get("unit_amount", price.get("amount", price.get("package_amount")))
@@ -231,6 +234,8 @@ class _Writer:
         return self.form.number(amount, PLACES[self.content["currency"]])
 
     def _tier(self, step: dict[str, Any]) -> Tier:
+        if "from" not in step:
+            return self._cell(step)
         start = self.form.number(step["from"])
         units = self.words["tier_over"].format(**{"from": start})
         if step["to"] is not None:
@@ -238,6 +243,13 @@ class _Writer:
         price = " + ".join(self._tier_prices(step))
         quantity = self.form.number(step["quantity"])
         return Tier(units, quantity, price, self._price(step["amount"]))
+
+    def _cell(self, step: dict[str, Any]) -> Tier:
+        """A cell of a matrix: its dimension values, and what all its units cost."""
+        keys = {name: _listed(values) for name, values in (step["keys"] or {}).items()}
+        quantity = self.form.number(step["quantity"])
+        told = ", ".join(_dimensions(keys)) or "–"
+        return Tier(told, quantity, "", self._price(step["amount"]))
 
     def _tier_prices(self, step: dict[str, Any]) -> Iterator[str]:
         """What a tier charges: a unit or a rate, packages, and a flat amount, where it has them."""
@@ -290,6 +302,10 @@ class _Writer:
         yield from (tax["reason"] for tax in self.content["tax"] if tax["reason"])
         if self.content["lines"]:
             yield self.words["includes_last_day"]
+
+
+def _listed(values: Any) -> Any:
+    return "/".join(values) if isinstance(values, list) else values
 
 
 def _dimensions(values: dict[str, Any]) -> Iterator[str]:

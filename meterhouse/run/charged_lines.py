@@ -1,4 +1,4 @@
-"""Lines as the warehouse holds them: what windows cost, and what modifiers add to or take off it."""
+"""Lines as the warehouse holds them: what windows cost, and what modifiers make of it."""
 
 from datetime import date
 
@@ -13,7 +13,8 @@ READ = """
 select rated_id as window_id, window_id as charge_id, contract_id, customer_id, item_id,
     item_description, component, dimensions, meter_id, timing, modifiers, price_model, price,
     currency, asked as quantity, prorate_start, prorate_end, window_start_on, window_end_on,
-    period_start_on, period_end_on, due_on, window_end_seconds > 0 as is_late, is_period_last{shares}
+    period_start_on, period_end_on, due_on, window_end_seconds > 0 as is_late,
+    is_period_last{shares}
 from {windows}
 """
 # The part of the full period that is charged, where the windows say it.

@@ -17,6 +17,7 @@ from meterhouse.ledger.posting import entries, unbalanced
 from meterhouse.pricing.order import MODIFIERS
 from meterhouse.run.commands import closed_until, record
 from meterhouse.run.gate import blocked_drafts
+from meterhouse.run.parts import WHOLE
 from meterhouse.warehouse import Warehouse
 
 READ = (

@@ -84,6 +84,7 @@ from ({found}) as found {own}
 join {windows} as lines on lines.window_id = windows.window_id
     and lines.dimensions = found.dimensions
 where windows.price_model in {models} and found.value is not null
+    and found.happened_at >= found.window_start
 """
 # Units that came before the window are one movement, at its start: they count for all of it.
 MOVEMENTS = """

@@ -8,6 +8,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from meterhouse.errors import MeterhouseError
+from meterhouse.pricing.modifiers.burn_down import burn_down
 from meterhouse.run.charged_lines import LINES, charged, read_contracts, read_windows
 from meterhouse.run.context import Run
 from meterhouse.run.parts import merged, parts_of
@@ -31,11 +32,22 @@ create or replace temp view last_windows as
 select arg_max(window_id, window_start) as window_id
 from billing.charge_windows group by contract_id, item_id, period_start_on
 """
+# The lines of contracts that have commitments at all.
+COMMITTED = """
+select contract_id, item_id, component, dimensions, window_id, window_start_on, window_end_on,
+    window_end_seconds, due_on, currency, amount
+from billing.desired_lines
+where contract_id in (
+    select contract_id from book.contracts
+    where json_array_length(modifiers::json, '$.commitments') > 0
+)
+"""
 FAILURES = {"contract_id": pl.String, "customer_id": pl.String, "sentence": pl.String}
 
 
 def rate_due(run: Run, db: duckdb.DuckDBPyConnection) -> int:
-    """Replace billing.desired_lines: one row per due window with quantity, amounts and steps.
+    """Replace billing.desired_lines, one row per due window and modifier with quantity, amounts
+    and steps, and billing.commitments, one row per commitment and span.
 
     A contract that cannot be rated leaves the run with its reason in ops.failures; the others
     are rated as if it were not there.
@@ -51,6 +63,8 @@ def rate_due(run: Run, db: duckdb.DuckDBPyConnection) -> int:
     db.unregister("lines")
     if lines != rated.height:
         raise AssertionError(f"{rated.height} rated lines became {lines} desired ones.")
+    burnt = burn_down(db.sql(COMMITTED).pl(), contracts, run.through)
+    run.warehouse.replace(db, "billing.commitments", burnt)
     return lines
 
 

@@ -95,3 +95,18 @@ def test_a_list_without_faults_is_recorded_and_a_second_time_nothing_changes(lak
     assert batch_seq is not None
     assert {change.action for change in planned(lake).changes} == {"same"}
     assert apply_book(lake)[1] is None
+
+
+def test_a_document_with_a_fault_is_not_told_as_missing_by_those_that_name_it(lake):
+    (lake.settings.book / "b.yaml").write_text(
+        "kind: customer\nid: c\n---\nkind: contract\nid: k\ncustomer: c\nentity: e\ncurrency: USD\n"
+        "zone: UTC\nstart: 2024-01-01\npayment_terms: m\n"
+        "items: [{id: a, description: A, price: {model: flat, amount: '1'}}]\n"
+    )
+    with pytest.raises(BookFault) as caught:
+        apply_book(lake)
+    missing, entity, terms = caught.value.faults
+    assert missing == "b.yaml:1: customer 'c': the key `name` is missing."
+    assert "`entity` names entity 'e'" in entity
+    assert "`payment_terms` names payment_terms 'm'" in terms
+    assert "did you mean" in terms or "valid are `n`" in terms

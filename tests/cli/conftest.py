@@ -10,6 +10,22 @@ from meterhouse.cli.main import cli
 
 ROOT = Path(__file__).parents[2]
 
+# What a book of its own begins with: who sells, and until when one pays.
+SELLER = """\
+kind: entity
+id: us
+legal_name: Meter Inc
+address: {line1: 1 Pine Street, city: Albany, country: US}
+base_currency: USD
+zone: UTC
+approval: automatic
+---
+kind: payment_terms
+id: net30
+description: Thirty days
+net_days: 30
+---
+"""
 # A second seller who approves by hand, one buyer with a tax decision and one without.
 EXTRA = """\
 kind: entity

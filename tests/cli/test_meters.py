@@ -6,23 +6,12 @@ import json
 
 import pytest
 
-from tests.cli.conftest import Home
+from tests.cli.conftest import SELLER, Home
 
 pytestmark = pytest.mark.slow
-BOOK = """\
-kind: entity
-id: us
-legal_name: Meter Inc
-address: {line1: 1 Pine Street, city: Albany, country: US}
-base_currency: USD
-zone: UTC
-approval: automatic
----
-kind: payment_terms
-id: net30
-description: Thirty days
-net_days: 30
----
+BOOK = (
+    SELLER
+    + """\
 kind: event_type
 id: request
 properties:
@@ -66,6 +55,7 @@ name: Twice
 tax: {treatment: exempt, reason: Certificate 2}
 ---
 """
+)
 CONTRACT = """\
 kind: contract
 id: {id}

@@ -37,6 +37,7 @@ class Line:
     item: str = "item"
     plan: str = "plan"
     precise: Decimal | None = None
+    part: str = ""
     rates: Sequence[tuple[str, Decimal, bool]] | None = None
     discount: Decimal = ZERO
     tax: Decimal = ZERO
@@ -104,7 +105,8 @@ def discount_rows(given: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
 
 
 _FREQUENCIES = {"once": "once", "forever": "forever", "until_used": "until_used"}
-_DISCOUNT = {"type", "amount", "value", "items", "item", "plan", "plans", "cycles", "applies"}
+_CYCLES = ("cycles", "recurring_cycles", "recurring_value", "duration_cycles", "times")
+_DISCOUNT = {"type", "amount", "value", "items", "item", "plan", "plans", "applies", *_CYCLES}
 
 
 def _discount(number: int, one: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,7 +114,7 @@ def _discount(number: int, one: Mapping[str, Any]) -> dict[str, Any]:
     if unknown or one["type"] not in ("fixed", "percentage"):
         raise NotSupported(f"discount {one['type']} with {', '.join(unknown) or 'its fields'}")
     is_share = one["type"] == "percentage"
-    cycles = one.get("cycles")
+    cycles = next((int(one[name]) for name in _CYCLES if one.get(name) is not None), None)
     said = one.get("frequency", one.get("applies", "forever" if cycles is None else "repeating"))
     frequency = "repeating" if cycles is not None else _FREQUENCIES.get(said)
     if frequency is None:

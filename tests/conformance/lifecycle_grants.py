@@ -13,11 +13,14 @@ from tests.conformance.lifecycle_document import ZERO, Document
 from tests.conformance.readings import refuse_unknown
 from tests.conformance.vectors import NotSupported
 
-_GIVEN = {"unit", "grants", "usage", "resets", "reset", "preserve_overage"}
+_RESETS = ("resets", "reset", "reset_at", "resets_at", "reset_date")
+_GIVEN = {"unit", "grants", "usage", "preserve_overage", "changes", "actions", *_RESETS}
+_LEAST = ("min_rollover", "rollover_min", "min_rollover_amount", "rollover_min_amount")
+_MOST = ("max_rollover", "rollover_max", "max_rollover_amount", "rollover_max_amount")
 _GRANT = {
     *("id", "amount", "priority", "effective", "expires", "voided", "recurrence", "kind"),
-    *("min_rollover", "max_rollover", "rollover_min", "rollover_max", "cost_basis", "items"),
-    *("granted", "created", "preserve_overage"),
+    *("cost_basis", "items", "granted", "created", "preserve_overage", "rollover"),
+    *(*_LEAST, *_MOST),
 }
 
 
@@ -48,13 +51,9 @@ def documents(case: Mapping[str, Any]) -> list[Document]:
     begins = min(instants, default=datetime(2024, 1, 1, tzinfo=UTC))
     first = begins.replace(hour=0, minute=0, second=0, microsecond=0)
     held = [_grant(number, one, first, given) for number, one in enumerate(given["grants"])]
-    looks = [(instant(look["bill_as_of"]), _days_after(case, look)) for look in case["when"]]
-    return [_looked(given, held, uses, resets, at) for at, _ in looks]
-
-
-def _days_after(case: Mapping[str, Any], look: Mapping[str, Any]) -> timedelta:
-    refuse_unknown("when", look, {"bill_as_of"})
-    return timedelta(0)
+    zone = str(case.get("timezone") or "UTC")
+    looks = [instant(look["bill_as_of"]) for look in case["when"]]
+    return [_looked(given, held, uses, resets, at, zone) for at in looks]
 
 
 def _looked(
@@ -63,8 +62,9 @@ def _looked(
     uses: list[dict[str, Any]],
     resets: list[dict[str, Any]],
     at: datetime,
+    zone: str,
 ) -> Document:
-    marks = [*resets, *(mark for one in _refills(given, held, at) for mark in one)]
+    marks = [*resets, *(mark for one in _refills(given, held, at, zone) for mark in one)]
     drawn = drawdown.draw(
         grants.frame(held),
         pl.DataFrame(uses, schema=dict(USES)),
@@ -78,8 +78,16 @@ def _looked(
 
 
 def _listed(given: Mapping[str, Any]) -> list[Any]:
-    resets = given.get("resets", given.get("reset", []))
-    return resets if isinstance(resets, list) else [resets]
+    """The resets, however they are said."""
+    found: list[Any] = []
+    for name in _RESETS:
+        said = given.get(name, [])
+        found += said if isinstance(said, list) else [said]
+    for change in [*given.get("changes", []), *given.get("actions", [])]:
+        if change.get("type") != "reset":
+            raise NotSupported(f"change {change.get('type')} of grants")
+        found.append({name: value for name, value in change.items() if name != "type"})
+    return found
 
 
 def _reset(one: Any, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,7 +105,7 @@ def _reset(one: Any, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refills(
-    given: Mapping[str, Any], held: list[Grant], at: datetime
+    given: Mapping[str, Any], held: list[Grant], at: datetime, zone: str
 ) -> list[list[dict[str, Any]]]:
     """The marks of each grant that recurs; what was used beyond it burns the next refill first."""
     found = []
@@ -108,13 +116,9 @@ def _refills(
             count, unit = recurrence.parsed(told["recurrence"])
         except ValueError as error:
             raise NotSupported(f"recurrence {told['recurrence']}") from error
-        instants = recurrence.refills(grant.effective_at, count, unit, at, case_zone(given))
+        instants = recurrence.refills(grant.effective_at, count, unit, at, zone)
         found.append([_mark(grant, one) for one in instants])
     return found
-
-
-def case_zone(given: Mapping[str, Any]) -> str:
-    return str(given.get("timezone", "UTC"))
 
 
 def _mark(grant: Grant, at: datetime) -> dict[str, Any]:
@@ -134,8 +138,10 @@ def _grant(
     moment = {name: instant(told[name]) for name in ("expires", "voided") if told.get(name)}
     begins = instant(told["effective"]) if told.get("effective") else first
     made = told.get("granted", told.get("created"))
-    least = told.get("min_rollover", told.get("rollover_min"))
-    most = told.get("max_rollover", told.get("rollover_max"))
+    rollover = {**(told.get("rollover") or {})}
+    refuse_unknown("rollover", rollover, {"min", "max"})
+    least = next((told[name] for name in _LEAST if name in told), rollover.get("min"))
+    most = next((told[name] for name in _MOST if name in told), rollover.get("max"))
     return Grant(
         customer_id="customer",
         unit="units",

@@ -193,9 +193,10 @@ def _cumulative(
     for row in charged(windows, currency).to_dicts():
         item = items[row["window_no"]]
         is_own = row["component"] in ("usage", "fee")
-        lines = tier_lines(row, item) if is_own else [Line(row["amount"], Decimal(1), item.name)]
+        made = Line(row["amount"], Decimal(1), item.name, item.plan, part=row["component"])
+        lines = tier_lines(row, item) if is_own else [made]
         for line in lines:
-            one = _Found(line.amount, line.quantity, line.item, line.plan)
+            one = _Found(line.amount, line.quantity, line.item, line.plan, part=line.part)
             one.is_off = not is_own and row["amount"] < 0
             found.append(one)
     return found
@@ -203,28 +204,32 @@ def _cumulative(
 
 def _new(gross: Sequence[Line], before: Sequence[Line]) -> list[Line]:
     """Lines of the period so far, less those of the splits before it."""
-    if not before:
-        return [Line(one.amount, one.quantity, one.item, one.plan) for one in gross]
-    if len(gross) != len(before):
-        raise NotSupported("splits whose lines differ")
-    return [
-        Line(
-            one.amount - old.amount,
-            None if one.quantity is None else one.quantity - (old.quantity or ZERO),
-            one.item,
-            one.plan,
-        )
-        for one, old in zip(gross, before, strict=True)
-    ]
+    old = {_key(line): line for line in before}
+    gone = [line for line in before if _key(line) not in {_key(one) for one in gross}]
+    if gone:
+        raise NotSupported("a split that takes back a line of an earlier one")
+    return [_less(line, old.get(_key(line))) for line in gross]
+
+
+def _key(line: Line) -> tuple[str, str, str]:
+    return line.plan, line.item, line.part
+
+
+def _less(line: Line, old: Line | None) -> Line:
+    amount = line.amount - (old.amount if old else ZERO)
+    before = (old.quantity if old else None) or ZERO
+    quantity = None if line.quantity is None else line.quantity - before
+    # A flat amount is one of its kind, however often it is looked at.
+    quantity = line.quantity if line.part.startswith("flat") else quantity
+    return Line(amount, quantity, line.item, line.plan, part=line.part)
 
 
 def _credit(document: Document, given: Mapping[str, Any]) -> None:
-    amounts = given.get("credits", ())
-    if not all(isinstance(amount, str) for amount in amounts):
-        raise NotSupported("credits that are not amounts")
-    held = [
-        Grant("customer", "money", str(number), Decimal(amount), NOW)
-        for number, amount in enumerate(amounts)
-    ]
+    held = []
+    for number, told in enumerate(given.get("credits", ())):
+        one = told if isinstance(told, Mapping) else {"amount": told}
+        refuse_unknown("credit", one, {"amount", "priority", "name", "id"})
+        grant = Grant("customer", "money", str(number), Decimal(one["amount"]), NOW)
+        held.append(grant._replace(priority=int(one.get("priority", 50))))
     if held:
         credited(document, held)

@@ -262,11 +262,11 @@ def tier_lines(row: Mapping[str, Any], item: Item) -> list[Line]:
     if not tiers:
         return [Line(row["amount"], _chargeable(row, steps), item.name, item.plan)]
     lines = []
-    for tier in tiers:
+    for number, tier in enumerate(tiers):
         flat, units = Decimal(tier["flat_amount"]), Decimal(tier["quantity"])
         unit = Decimal(tier["amount"]) - flat
-        lines.append(Line(unit, units, item.name, item.plan))
-        lines.append(Line(flat, Decimal(1), item.name, item.plan))
+        lines.append(Line(unit, units, item.name, item.plan, part=f"tier {number}"))
+        lines.append(Line(flat, Decimal(1), item.name, item.plan, part=f"flat {number}"))
     found = [line for line in lines if line.amount]
     rest = row["amount"] - sum((line.amount for line in found), ZERO)
     if rest:

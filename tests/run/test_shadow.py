@@ -4,27 +4,16 @@ import json
 
 import pytest
 
-from tests.cli.conftest import Home
+from tests.cli.conftest import SELLER, Home
 
 pytestmark = [
     pytest.mark.slow,
     # A run judges its loads by Great Expectations, which imports a module Python 3.11 renamed.
     pytest.mark.filterwarnings("ignore:module 'sre_parse' is deprecated:DeprecationWarning"),
 ]
-SELLER = """\
-kind: entity
-id: us
-legal_name: Meter Inc
-address: {line1: 1 Pine Street, city: Albany, country: US}
-base_currency: USD
-zone: UTC
-approval: automatic
----
-kind: payment_terms
-id: net30
-description: Thirty days
-net_days: 30
----
+OWN = (
+    SELLER
+    + """\
 kind: event_type
 id: request
 properties:
@@ -48,6 +37,7 @@ items:
   - {id: plain, description: Plain, meter: plain, price: {model: per_unit, unit_amount: "0.5"}}
   - {id: parted, description: Parted, meter: parted, price: {model: per_unit, unit_amount: "1"}}
 """
+)
 METER = "kind: meter\nid: {id}\nevent_type: request\nunit: token\n{more}\n"
 SUM = "aggregation: sum\nproperty: tokens"
 COUNT = "aggregation: count"
@@ -87,7 +77,7 @@ def made(path, *meters):
     home = Home(path / "home")
     (home.folder / "book").mkdir(parents=True)
     (home.folder / "meterhouse.yaml").write_text("sources: {api: {}}\n")
-    (home.folder / "book" / "seller.yaml").write_text(SELLER)
+    (home.folder / "book" / "seller.yaml").write_text(OWN)
     called(home, "init")
     record(home, *meters)
     load(home, *EVENTS)

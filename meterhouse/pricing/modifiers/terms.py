@@ -1,4 +1,4 @@
-"""The modifiers of the windows as columns: read once for each distinct text, not for each window."""
+"""Modifiers as columns: read once for each distinct text, not for each window."""
 
 import polars as pl
 

@@ -1,0 +1,175 @@
+"""Stretches of one price and one quantity: what effective-dated terms make of the items."""
+
+from typing import NamedTuple
+
+import polars as pl
+
+from meterhouse.money import QUANTITY
+
+KEY = ("contract_id", "slot_from", "item_id")
+QUANTITIES = pl.Schema(
+    {
+        **{"contract_id": pl.String, "slot_from": pl.Date, "item_id": pl.String},
+        **{"from_on": pl.Date, "quantity": QUANTITY},
+    }
+)
+PRICES = pl.Schema(
+    {
+        **{"contract_id": pl.String, "slot_from": pl.Date, "item_id": pl.String},
+        **{"from_on": pl.Date, "price_model": pl.String, "price": pl.String},
+    }
+)
+PAUSES = pl.Schema({"contract_id": pl.String, "from_on": pl.Date, "until_on": pl.Date})
+ANCHORS = pl.Schema(
+    {
+        **{"contract_id": pl.String, "item_id": pl.String},
+        **{"changed_on": pl.Date, "anchor_day": pl.Int64},
+    }
+)
+_CHANGING = ("quantity", "change", "pause", "resume", "cancel")
+
+
+class Series(NamedTuple):
+    """What contracts say with dates; an empty frame where they say nothing."""
+
+    quantities: pl.DataFrame = pl.DataFrame(schema=QUANTITIES)
+    prices: pl.DataFrame = pl.DataFrame(schema=PRICES)
+    pauses: pl.DataFrame = pl.DataFrame(schema=PAUSES)
+    anchors: pl.DataFrame = pl.DataFrame(schema=ANCHORS)
+
+
+def stretches(items: pl.DataFrame, series: Series) -> pl.DataFrame:
+    """One row per item and stretch: seg_from, seg_to (null: open), opened_by, closed_by,
+    counted_from (the day its periods may be counted from anew).
+
+    `items` has life_from, life_to (null: open) and cancel_on beside the columns of items.
+    """
+    whole = items.with_columns(
+        seg_from="life_from",
+        seg_to="life_to",
+        opened_by=pl.lit("start"),
+        closed_by=pl.lit("end"),
+        counted_from=pl.lit(None, pl.Date),
+    )
+    events = _events(items, series)
+    if events.is_empty():
+        return whole
+    kept = whole.join(events.select(KEY).unique(), on=KEY, how="anti")
+    cut = _cut(items.join(events.select(KEY).unique(), on=KEY, how="semi"), events)
+    return pl.concat([kept, cut.select(kept.columns)])
+
+
+def _events(items: pl.DataFrame, series: Series) -> pl.DataFrame:
+    """One row per item and day on which something of it may change, in order of its kinds."""
+    life = items.select(*KEY, "life_from", "life_to", "cancel_on")
+    quantities = _of(life, series.quantities, KEY, kind="quantity", at="from_on")
+    prices = _of(life, series.prices, KEY, kind="change", at="from_on")
+    pauses = _of(life, series.pauses, ("contract_id",), kind="pause", at="from_on")
+    resumes = _of(
+        life, series.pauses.drop_nulls("until_on"), ("contract_id",), kind="resume", at="until_on"
+    )
+    cancels = life.filter(pl.col("cancel_on").is_not_null()).select(
+        *KEY, "life_to", at="cancel_on", kind=pl.lit("cancel")
+    )
+    found = pl.concat([quantities, prices, pauses, resumes, cancels], how="diagonal")
+    ends = pl.col("life_to")
+    return found.filter(ends.is_null() | (pl.col("at") < ends)).drop("life_to")
+
+
+def _of(
+    life: pl.DataFrame, told: pl.DataFrame, on: tuple[str, ...], *, kind: str, at: str
+) -> pl.DataFrame:
+    known = life.join(told, on=list(on))
+    values = [name for name in ("quantity", "price_model", "price") if name in told.columns]
+    # What began before the item did holds from its first day.
+    start = pl.max_horizontal(at, "life_from")
+    return (
+        known.filter(pl.col(at).is_not_null())
+        .sort(at)
+        .select(*KEY, "life_to", *values, at=start, kind=pl.lit(kind))
+    )
+
+
+def _cut(items: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+    first = items.select(
+        *KEY,
+        "price_model",
+        "price",
+        at="life_from",
+        kind=pl.lit("start"),
+        quantity=pl.col("fixed_quantity").cast(QUANTITY),
+    )
+    days = (
+        pl.concat([first, events], how="diagonal_relaxed")
+        .group_by(*KEY, "at", maintain_order=True)
+        .agg(
+            *(pl.col(n).drop_nulls().last() for n in ("quantity", "price_model", "price")),
+            **{f"is_{kind}": (pl.col("kind") == kind).any() for kind in ("start", *_CHANGING)},
+        )
+        .sort(*KEY, "at")
+    )
+    known = days.with_columns(
+        pl.col("quantity", "price_model", "price").forward_fill().over(KEY, order_by="at"),
+        is_paused=pl.when(pl.col("is_pause"))
+        .then(pl.lit(value=True))
+        .when(pl.col("is_resume"))
+        .then(pl.lit(value=False))
+        .forward_fill()
+        .over(KEY, order_by="at")
+        .fill_null(value=False),
+        is_cancelled=pl.col("is_cancel").cast(pl.Int8).cum_max().over(KEY, order_by="at") == 1,
+    ).with_columns(is_off=pl.col("is_paused") | pl.col("is_cancelled"))
+    told = known.filter(~_is_same())
+    return items.drop("fixed_quantity", "price_model", "price").join(_spans(told), on=KEY)
+
+
+def _is_same() -> pl.Expr:
+    """Whether a day changes nothing: an entry that repeats what holds cuts nothing."""
+    same = pl.all_horizontal(
+        pl.col(name).eq_missing(pl.col(name).shift(1).over(KEY, order_by="at"))
+        for name in ("quantity", "price_model", "price", "is_off")
+    )
+    return same & ~pl.col("is_start")
+
+
+def _spans(told: pl.DataFrame) -> pl.DataFrame:
+    """From days that change something to the stretches between them, without pauses."""
+    price_before = pl.col("price").shift(1).over(KEY, order_by="at")
+    was_off = pl.col("is_off").shift(1).over(KEY, order_by="at")
+    opened = (
+        pl.when("is_start")
+        .then(pl.lit("start"))
+        .when(was_off)
+        .then(pl.lit("resume"))
+        .when(pl.col("price").ne_missing(price_before))
+        .then(pl.lit("change"))
+        .otherwise(pl.lit("quantity"))
+    )
+    closing = pl.when("is_off").then(
+        pl.when("is_cancelled").then(pl.lit("cancel")).otherwise(pl.lit("pause"))
+    )
+    marked = told.with_columns(
+        opened_by=opened, is_recounted=opened.is_in(["change", "resume"])
+    ).with_columns(ends_as=pl.coalesce(closing, "opened_by"))
+    return (
+        marked.with_columns(
+            seg_to=pl.col("at").shift(-1).over(KEY, order_by="at"),
+            closed_by=pl.col("ends_as").shift(-1).over(KEY, order_by="at").fill_null("end"),
+            counted_from=pl.when("is_recounted")
+            .then("at")
+            .forward_fill()
+            .over(KEY, order_by="at"),
+        )
+        .filter(~pl.col("is_off"))
+        .select(
+            *KEY,
+            "opened_by",
+            "closed_by",
+            "counted_from",
+            "price_model",
+            "price",
+            "seg_to",
+            seg_from="at",
+            fixed_quantity="quantity",
+        )
+    )
