@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from meterhouse.cli.app import App, Command, is_interactive, pass_app
+from meterhouse.cli.options import DAY
 from meterhouse.cli.values import counted
 from meterhouse.errors import UsageError
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from meterhouse.catalog.plan import Change
 
 LEFT = "The documents are recorded only if all of them are, in one commit."
@@ -18,11 +21,24 @@ LEFT = "The documents are recorded only if all of them are, in one commit."
 
 @click.command(cls=Command)
 @click.option("--all", "with_same", is_flag=True, help="List unchanged documents too.")
+@click.option("--no-money", is_flag=True, help="Leave out windows, documents and entries.")
+@click.option("--through", type=DAY, metavar="DATE", help="Default: as the last run.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Only the invoice impact, Markdown.")
 @pass_app
-def plan(app: App, with_same: bool) -> None:
-    """Show what `apply` would record; changes nothing."""
+def plan(
+    app: App, with_same: bool, no_money: bool, through: "date | None", as_markdown: bool
+) -> None:
+    """Show what `apply` would record and what it does to invoices; changes nothing."""
+    if as_markdown and (no_money or app.as_json):
+        raise UsageError("Give --markdown alone, without --no-money and --json. Nothing was done.")
     changes, warnings = _planned(app)
-    _show(app, changes, with_same, warnings)
+    money = None if no_money else _money(app, changes, through)
+    if as_markdown:
+        from meterhouse.cli.plan_money import markdown
+
+        click.echo(markdown(money), nl=False)
+        return
+    _show(app, changes, with_same, warnings, money=money)
     app.tell("`meterhouse apply` records this." if _to_record(changes) else "Nothing to record.")
 
 
@@ -35,11 +51,11 @@ def apply(app: App, yes: bool, dry_run: bool) -> None:
     changes, warnings = _planned(app)
     planned = _to_record(changes)
     if dry_run or not planned:
-        _show(app, changes, False, warnings)
+        _show(app, changes, False, warnings, money=_money(app, changes, None))
         app.tell("Nothing was recorded." if planned else "Nothing to record.")
         return
     if not yes and is_interactive() and not app.as_json:
-        _show(app, changes, False, warnings)
+        _show(app, changes, False, warnings, money=_money(app, changes, None))
     app.ask(
         f"{counted(len(planned), 'document')} would be recorded", yes=yes, question="Record them?"
     )
@@ -58,8 +74,8 @@ def refuse_empty(folder: Path) -> None:
     """An empty folder is a slip of --home or a fresh home, not a plan."""
     if not any(path.suffix in {".yaml", ".yml", ".csv"} for path in folder.rglob("*")):
         raise UsageError(
-            f"The book {folder} holds no documents (*.yaml, *.csv); nothing was planned or recorded. "
-            "Write some, or start from an example: `meterhouse --home NEW init --example azure`."
+            f"The book {folder} holds no documents (*.yaml, *.csv); nothing was planned or "
+            "recorded. Write some, or start from an example: `meterhouse --home NEW init --example azure`."
         )
 
 
@@ -74,6 +90,22 @@ def _planned(app: App) -> "tuple[list[Change], list[str]]":
         return changes, warnings
 
 
+def _money(app: App, changes: "list[Change]", through: "date | None") -> dict[str, Any] | None:
+    """What the change does to invoices; None, with a sentence, where there is no run yet."""
+    if not _to_record(changes):
+        return None
+    from meterhouse.cli.plan_money import NOTHING, payload
+
+    with app.working("Pricing the change", "Nothing was recorded.") as work:
+        from meterhouse.run.previewing import preview
+
+        found = preview(app.lake, changes, through, work.stage)
+    if found is None:
+        app.tell(NOTHING)
+        return None
+    return payload(found)
+
+
 def _to_record(changes: "list[Change]") -> "list[Change]":
     return [change for change in changes if change.action in {"new", "changed"}]
 
@@ -84,6 +116,7 @@ def _show(
     with_same: bool,
     warnings: list[str],
     batch_seq: int | None = None,
+    money: dict[str, Any] | None = None,
 ) -> None:
     counts = dict.fromkeys(("new", "changed", "same", "kept"), 0)
     for change in changes:
@@ -97,15 +130,20 @@ def _show(
             rows = [row for change in listed for row in _rows(change)]
             console.print(table(["action", "kind", "id", "from", "field", "old", "new"], rows))
         console.print(", ".join(f"{count} {action}" for action, count in counts.items()))
+        if money is not None:
+            from meterhouse.cli.plan_money import render as render_money
+
+            render_money(console, money)
 
     payload = {
         "counts": counts,
         "batch_seq": batch_seq,
         "changes": [_as_dict(change) for change in listed],
         "warnings": warnings,
+        "money": money,
     }
     app.show(payload, render)
-    for sentence in warnings:
+    for sentence in [*warnings, *(money or {}).get("warnings", [])]:
         app.tell(f"Warning: {sentence}")
 
 

@@ -30,6 +30,7 @@ from meterhouse.cli import (
     ui,
     usage,
     verify,
+    whatif,
 )
 from meterhouse.cli.app import App, Group
 from meterhouse.cli.faults import fault_of, print_fault
@@ -115,6 +116,7 @@ for command in (
     events.events,
     meters.meters,
     plans.plans,
+    whatif.whatif,
     templates.book,
     checks.checks,
     expectations.expectations,

@@ -96,10 +96,13 @@ class Item(Sparing):
     def _quantity_can_be_changed(self) -> Self:
         if self.modifiers is None or not self.modifiers.changes_quantity:
             return self
-        if self.meter is None or getattr(self.price, "reads_events", False):
+        # Prices of parts name the dimensions that they read, if any.
+        has_parts = hasattr(self.price, "dimensions")
+        if self.meter is None or has_parts or getattr(self.price, "reads_events", False):
             raise ValueError(
                 "`convert`, `free_quantity` and `included_quantity` change the quantity of a "
-                "meter; this price has none, or reads single events (it has allowances of its own)"
+                "meter; this price has none, or reads single events or other parts of it (it has "
+                "allowances of its own, or tiers whose first units cost nothing)"
             )
         return self
 
@@ -182,6 +185,8 @@ class Contract(Documented):
     @model_validator(mode="after")
     def _modifiers_fit(self) -> Self:
         if self.modifiers is not None:
-            for fault in self.modifiers.faults([item.id for item in self.items], self.end):
+            meters = {item.meter for item in self.items}
+            ids = [item.id for item in self.items]
+            for fault in self.modifiers.faults(ids, meters, self.end):
                 raise ValueError(fault)
         return self

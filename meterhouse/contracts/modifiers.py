@@ -1,7 +1,7 @@
 """What changes a quantity before its price and an amount after it: of an item, of a contract."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
@@ -283,8 +283,13 @@ class ContractModifiers(Brief):
         parts: Iterable[Any] = (*self.pools, *self.discounts, *self.commitments, *self.credits)
         return tuple(item for part in parts for item in part.items)
 
-    def faults(self, item_ids: Sequence[str], end: date | None) -> Iterator[str]:
-        """What does not fit a contract with these items and this end."""
+    def faults(
+        self, item_ids: Sequence[str], meters: Collection[str | None], end: date | None
+    ) -> Iterator[str]:
+        """What does not fit a contract with these items, the meters they read, and this end."""
+        unread = sorted({meter for pool in self.pools for meter in pool.meters} - set(meters))
+        if unread:
+            yield f"its pools name meters that none of its items reads: {', '.join(unread)}"
         unknown = sorted(set(self.named_items) - set(item_ids))
         if unknown:
             yield f"its modifiers name items that it does not have: {', '.join(unknown)}"

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from meterhouse.catalog.fields import NonNegative, PropertyName, Strict, places, printable
 from meterhouse.contracts.tier_prices import (
@@ -34,9 +34,13 @@ def _values(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
-KeyValue = Annotated[str, BeforeValidator(_value), AfterValidator(printable)]
+_ONE = {"type": ["string", "boolean", "integer"]}
+KeyValue = Annotated[str, BeforeValidator(_value), AfterValidator(printable), WithJsonSchema(_ONE)]
 Values = Annotated[
-    tuple[KeyValue, ...], BeforeValidator(_values), Field(min_length=1, strict=False)
+    tuple[KeyValue, ...],
+    BeforeValidator(_values),
+    Field(min_length=1, strict=False),
+    WithJsonSchema({"anyOf": [_ONE, {"type": "array", "items": _ONE, "minItems": 1}]}),
 ]
 Keys = Annotated[dict[PropertyName, Values], Field(min_length=1)]
 Selector = dict[PropertyName, KeyValue]

@@ -39,7 +39,8 @@ def part_of_period(start: str, end: str) -> tuple[pl.Expr, pl.Expr]:
         .then(_day(from_on.dt.month_end()))
         .otherwise(in_period)
     )
-    return _to_scale(numerator, denominator)
+    # A month of 31 days is not more than a whole one of 30.
+    return _to_scale(pl.min_horizontal(numerator, denominator), denominator)
 
 
 def _to_scale(numerator: pl.Expr, denominator: pl.Expr) -> tuple[pl.Expr, pl.Expr]:

@@ -49,7 +49,7 @@ def stretches(items: pl.DataFrame, series: Series) -> pl.DataFrame:
         seg_to="life_to",
         opened_by=pl.lit("start"),
         closed_by=pl.lit("end"),
-        counted_from=pl.lit(None, pl.Date),
+        counted_from="life_from",
     )
     events = _events(items, series)
     if events.is_empty():
@@ -149,7 +149,7 @@ def _spans(told: pl.DataFrame) -> pl.DataFrame:
         pl.when("is_cancelled").then(pl.lit("cancel")).otherwise(pl.lit("pause"))
     )
     marked = told.with_columns(
-        opened_by=opened, is_recounted=opened.is_in(["change", "resume"])
+        opened_by=opened, is_recounted=opened != "quantity"
     ).with_columns(ends_as=pl.coalesce(closing, "opened_by"))
     return (
         marked.with_columns(

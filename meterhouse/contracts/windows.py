@@ -62,6 +62,8 @@ COLUMNS = (
 )
 
 
+# Items say of their first and last period what the profile says for all of them.
+PROFILE_NAMES = {"prorate_start": "profile_prorate_start", "prorate_end": "profile_prorate_end"}
 # What a contract or an item says seldom: the value that it has where the frame does not say it.
 CONTRACT_DEFAULTS: dict[str, pl.Expr] = {
     "anchor_weekday": pl.lit(None, pl.Int64),
@@ -73,13 +75,15 @@ CONTRACT_DEFAULTS: dict[str, pl.Expr] = {
     "cancel_due_on": pl.lit(None, pl.Date),
     "stop_on": pl.lit(None, pl.Date),
     "due_after_days": pl.lit(0, pl.Int64),
-    **{name: pl.lit(value) for name, value in DEFAULT.model_dump().items()},
+    **{PROFILE_NAMES.get(n, n): pl.lit(v) for n, v in DEFAULT.model_dump().items()},
 }
 ITEM_DEFAULTS: dict[str, pl.Expr] = {
     "cadence_every": pl.lit(1, pl.Int64),
     "cadence_unit": pl.lit("month"),
     "from_on": pl.lit(None, pl.Date),
     "until_on": pl.lit(None, pl.Date),
+    "planned_until_on": pl.lit(None, pl.Date),
+    "item_anchored_on": pl.lit(None, pl.Date),
 }
 _NO_SERIES = Series()
 
@@ -136,10 +140,12 @@ def _lives(contracts: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
     unanchored = pl.col("anchor_day").is_null() & pl.col("anchored_on").is_null()
     return joined.with_columns(
         life_from=start,
-        life_to=pl.min_horizontal("end_on", "until_on"),
+        life_to=pl.min_horizontal("end_on", "planned_until_on"),
+        cancel_on=pl.min_horizontal("cancel_on", "until_on"),
         component=pl.when(is_fee()).then(pl.lit("fee")).otherwise(pl.lit("usage")),
+        anchor_day=pl.coalesce(pl.col("item_anchored_on").dt.day().cast(pl.Int64), "anchor_day"),
         origin=pl.coalesce(
-            "anchored_on", pl.when(unanchored).then("trial_until"), "start_on"
+            "item_anchored_on", "anchored_on", pl.when(unanchored).then("trial_until"), "start_on"
         ),
     ).filter(pl.col("life_to").is_null() | (pl.col("life_from") < pl.col("life_to")))
 
@@ -147,7 +153,11 @@ def _lives(contracts: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
 def _cut(stretched: pl.DataFrame, series: Series, horizon: date) -> pl.DataFrame:
     """The stretches cut by the grid of their periods."""
     counted = pl.when(pl.col("grid_from") == "segment").then("counted_from")
-    placed = stretched.with_columns(counted_on=pl.coalesce(counted, "origin"))
+    placed = stretched.with_columns(
+        counted_on=pl.coalesce("item_anchored_on", counted, "origin"),
+        # An anchor of the contract that is not named is the day on which it is first paid.
+        anchor_day=pl.coalesce("anchor_day", pl.col("origin").dt.day().cast(pl.Int64)),
+    )
     # Items of one contract share a grid, unless they can be realigned alone.
     own = pl.col("item_id") if series.anchors["item_id"].count() else pl.lit("")
     spec = ("counted_on", "anchor_day", "cadence_every", "cadence_unit")
@@ -248,6 +258,10 @@ def _due_on() -> pl.Expr:
 def _with_instants(windows: pl.DataFrame, days: pl.DataFrame) -> pl.DataFrame:
     """The windows and their full periods with their local dates and times as UTC instants."""
     for edge in EDGES:
+        if edge == "served_end" and windows["served_end_on"].equals(windows["window_end_on"]):
+            # Nothing was cut by a change: served to the end, whatever the time of that is.
+            windows = windows.with_columns(served_end="window_end")
+            continue
         starts = days.select("zone", pl.col("day").alias(f"{edge}_on"), starts_at="starts_at")
         windows = windows.join(
             starts.rename({"starts_at": edge}),

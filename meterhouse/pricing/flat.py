@@ -6,10 +6,11 @@ from typing import Any
 
 import polars as pl
 
-from meterhouse.money import AMOUNT
+from meterhouse.money import AMOUNT, rounded
 from meterhouse.pricing.steps import EXACT, RATED, ZERO, billable, number, step, text
 
 PRICE = pl.Struct({"amount": pl.String})
+CREDIT = ("credit_numerator", "credit_denominator", "credit_basis", "currency")
 _QUOTIENT = Context(prec=96, rounding=ROUND_HALF_EVEN)
 
 
@@ -28,22 +29,68 @@ def rate(windows: pl.DataFrame) -> pl.DataFrame:
     # 18 places. With at most 15 decimals in amount x quantity and at most 366 days, it lies at
     # least 1/(366 x 10^15) = 2.7E-18 from any half cent it is not on, and its own rounding moves
     # it by 0.5E-18 at most, so rounding it again to the currency cannot go the wrong way.
-    product = number("amount") * pl.col("quantity") * number("days")
-    unrounded = product / number("period_days")  # exact: enough for the rounding, as said above
+    fee = number("amount") * pl.col("quantity")
+    unrounded = fee * number("days") / number("period_days")  # exact: enough, as said above
+    rated = (
+        priced_windows(windows)
+        .with_columns(amount_unrounded=unrounded.cast(AMOUNT))
+        .with_columns(steps=pl.format("[{}]", _step()))
+    )
+    if "credit_numerator" in windows.columns and (windows["credit_numerator"] != 0).any():
+        rated = _less_unused(rated, fee)
+    return rated.select(RATED)
+
+
+def priced_windows(windows: pl.DataFrame) -> pl.DataFrame:
+    """The windows with the fields of their price and the part of the period that is charged."""
+    if "share_numerator" in windows.columns:
+        days, in_period = pl.col("share_numerator"), pl.col("share_denominator")
+    else:
+        days, in_period = charged_days(), _days("period_start_on", "period_end_on")
+    credit = [c for c in CREDIT if c in windows.columns]
     return (
         windows.with_columns(pl.col("price").str.json_decode(PRICE).alias("parsed"))
         .select(
-            "window_id",
-            "parsed",
-            quantity=billable(),
-            days=charged_days(),
-            period_days=_days("period_start_on", "period_end_on"),
+            "window_id", "parsed", *credit, quantity=billable(), days=days, period_days=in_period
         )
         .unnest("parsed")
-        .with_columns(amount_unrounded=unrounded.cast(AMOUNT))
-        .with_columns(steps=pl.format("[{}]", _step()))
-        .select(RATED)
     )
+
+
+def _less_unused(rated: pl.DataFrame, fee: pl.Expr) -> pl.DataFrame:
+    """The fees without what a change leaves unused of them.
+
+    Both are rounded as lines are: what was billed at the start of the period, less the unused part
+    of it, is to the cent what a credit of that part leaves, whenever the change becomes known.
+    """
+    billed = rounded(pl.col("amount_unrounded"), pl.col("currency"))
+    numerator, denominator = number("credit_numerator"), number("credit_denominator")
+    # exact: one multiplication and one division at 18 places, as above.
+    of_price = (fee * numerator / denominator).cast(AMOUNT)
+    of_billed = (billed * numerator / number("days")).cast(AMOUNT)  # exact: as above
+    is_same = pl.col("credit_denominator") == pl.col("period_days")
+    of = (
+        pl.when((pl.col("credit_basis") == "billed") & is_same & (pl.col("days") > 0))
+        .then(of_billed)
+        .otherwise(of_price)
+    )
+    is_cut = pl.col("credit_numerator") != 0
+    unused = pl.min_horizontal(rounded(of, pl.col("currency")), billed)
+    told = step(
+        "unused",
+        amount=text(-pl.col("unused")),
+        days=text(pl.col("credit_numerator")),
+        period_days=text(pl.col("credit_denominator")),
+    )
+    return (
+        rated.with_columns(unused=unused, left=billed - unused)
+        .with_columns(
+            amount_unrounded=pl.when(is_cut).then("left").otherwise("amount_unrounded"),
+            steps=pl.when(is_cut)
+            .then(pl.format("[{},{}]", _step(), told))
+            .otherwise("steps"),
+        )
+    )  # fmt: skip
 
 
 def charged_days() -> pl.Expr:

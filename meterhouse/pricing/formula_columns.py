@@ -58,9 +58,9 @@ def _arithmetic(sign: str, left: pl.Expr, right: pl.Expr) -> pl.Expr:
         return left - right
     if sign == "*":
         return (left * right).cast(AMOUNT)
-    # exact: quotients keep 18 decimals, half to even. Dividing by zero would stop all windows, also
-    # where an `if` leads round it.
-    return left / pl.when(right != _literal(Decimal(0))).then(right).otherwise(_NEVER)
+    # Dividing by zero would stop all windows, also where an `if` leads round it.
+    divisor = pl.when(right != _literal(Decimal(0))).then(right).otherwise(_NEVER)
+    return left / divisor  # exact: quotients keep 18 decimals, half to even, as the docs say.
 
 
 def _call(function: str, values: list[pl.Expr], places: int) -> pl.Expr:

@@ -47,10 +47,9 @@ def rate(windows: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
     bounds = tiers.exploded(windows["price"], FIELDS)
     numbers = bounds.filter(pl.col("tier_no") == 0).select("price", "price_no")
     level = pl.col("quantity").cum_sum().over("at")
+    # The rows come in the order of the parts.
     rows = parts_of.rows_of(windows, parts, numbers).with_columns(level=level)
-    levels = rows.group_by("at").agg(
-        peak=pl.col("level").max(), final=pl.col("quantity").sum()
-    )
+    levels = rows.group_by("at").agg(peak=pl.col("level").max(), final=pl.col("quantity").sum())
     reached = (
         parts_of.placed(windows, numbers)
         .select("at", "price_no")

@@ -40,8 +40,8 @@ def weighted(products: Any) -> Decimal:
         so_far = numerators.get(denominator, ZERO)
         numerators[denominator] = so_far + product * part["weight_numerator"]
     with localcontext(_QUOTIENT):
-        # exact: 18 places are kept; at most 366 days in a denominator, as pricing/flat.py says.
-        quotients = (n / d for d, n in numerators.items())
+        # Off by 0.5E-18 at most; pricing/flat.py says when that is enough.
+        quotients = (n / d for d, n in numerators.items())  # exact: rounded to 18 places below.
         return sum((one.quantize(Decimal("1E-18")) for one in quotients), ZERO)
 
 
@@ -80,8 +80,8 @@ def prorated(slices: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
     A slice has `slice` (units), unit_amount, numerator and denominator.
     """
     product = pl.col("slice") * pl.col("unit_amount") * pl.col("numerator").cast(AMOUNT)
-    # exact: multiplied first, divided once for each denominator; see pricing/flat.py on 18 places.
-    quotient = pl.col("product") / pl.col("denominator").cast(AMOUNT)
+    # Multiplied first, divided once for each denominator: off by 0.5E-18 at most (see flat.py).
+    quotient = pl.col("product") / pl.col("denominator").cast(AMOUNT)  # exact: as said above.
     return (
         slices.with_columns(product=product)
         .group_by(*by, "denominator")

@@ -263,7 +263,7 @@ class _Writer:
         if size is not None:
             amount = self._price(step["package_amount"])
             yield self.words["per"].format(amount=amount, per=self.form.number(size))
-        if Decimal(flat or "0"):
+        if flat is not None and Decimal(flat):
             yield self._price(flat)
 
     def sums(self) -> Iterator[Pair]:

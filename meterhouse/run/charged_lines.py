@@ -18,7 +18,10 @@ select rated_id as window_id, window_id as charge_id, contract_id, customer_id, 
 from {windows}
 """
 # The part of the full period that is charged, where the windows say it.
-SHARES = ("share_numerator", "share_denominator")
+SHARES = (
+    *("share_numerator", "share_denominator"),
+    *("credit_numerator", "credit_denominator", "credit_basis"),
+)
 CONTRACTS = """
 select contract_id, modifiers, start_on, end_on from book.contracts where modifiers is not null
 """

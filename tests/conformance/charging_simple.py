@@ -8,6 +8,7 @@ from tests.conformance.readings import Reading, plainly, refuse_unknown
 from tests.conformance.vectors import NotSupported
 
 _TIER = {"up_to", "unit_amount", "flat_amount", "package_size", "package_amount", "cap"}
+_OF_EVENTS = ("fixed_amount", "free_events", "min_per_event", "max_per_event", "per_event_cap")
 _ALLOWANCES = ("free_events", "free_amount", "fixed_amount", "min_per_event", "max_per_event")
 
 
@@ -18,7 +19,8 @@ def _plain(case: Mapping[str, Any], *known: str) -> Reading:
 
 def _said(case: Mapping[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
     price = case["price"]
-    refuse_unknown("price field", price, set(known))
+    # Without tiers there is no flat amount of a first one.
+    refuse_unknown("price field", price, {*known, "zero_quantity_flat"})
     given = {name: price[name] for name in known if price.get(name) is not None}
     return {"model": case["model"], **{name: _decimal(value) for name, value in given.items()}}
 
@@ -64,10 +66,9 @@ def _units(case: Mapping[str, Any]) -> Reading:
 
 
 def _stairs(case: Mapping[str, Any]) -> Reading:
-    """Some sources write stairs as tiers whose units cost 0."""
+    """Some sources write stairs as tiers with units, which cost nothing: a stair is its flat."""
     tiers = [
-        {k: v for k, v in tier.items() if k != "unit_amount" or Decimal(v or 0)}
-        for tier in case["price"]["tiers"]
+        {k: v for k, v in tier.items() if k != "unit_amount"} for tier in case["price"]["tiers"]
     ]
     known = {"up_to", "flat_amount"}
     return _tiered({**case, "price": {**case["price"], "tiers": tiers}}, known)
@@ -104,11 +105,20 @@ def _bps(case: Mapping[str, Any]) -> Reading:
 
 def _by_event(case: Mapping[str, Any], price: dict[str, Any]) -> Reading:
     values = _events(case, "value")
-    if values is None:
-        return Reading(price, case.get("quantity"))
+    quantity = case.get("quantity")
+    if values is None and (quantity is None or not _reads_events(price)):
+        return Reading(price, quantity)
+    if values is None:  # One value alone is what one event brought.
+        values = [quantity]
     with localcontext(prec=60):
         total = sum(map(Decimal, values), Decimal(0))
     return Reading(price, format(total, "f"), [{"quantity": plainly(value)} for value in values])
+
+
+def _reads_events(price: Mapping[str, Any]) -> bool:
+    """Whether the price says anything of single events, itself or in a tier."""
+    said = [price, *price.get("tiers", [])]
+    return any(name in one for one in said for name in _OF_EVENTS)
 
 
 def _events(case: Mapping[str, Any], of: str) -> list[str] | None:

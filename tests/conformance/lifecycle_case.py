@@ -1,24 +1,30 @@
 """A case of a contract, read: its items with their windows, its usage and its changes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from itertools import count, pairwise, takewhile
+from itertools import pairwise
 from typing import Any
 
-from meterhouse.periods import boundary, zone_info
+import polars as pl
+
+from meterhouse.contracts import grid
+from meterhouse.periods import zone_info
 from tests.conformance.lifecycle_document import ZERO, Line, places_of
 from tests.conformance.lifecycle_usage import Item, Window, items_of, read_usage
 from tests.conformance.readings import plainly, refuse_unknown
 from tests.conformance.vectors import NotSupported
 
-_GIVEN = {
+GIVEN = {
     *("plans", "items", "unit_price", "tax_rates", "contract", "usage", "discounts", "taxes"),
-    *("wallets", "thresholds", "changes", "tax_rounding", "customer_tax_rate"),
+    *("wallets", "credits", "thresholds", "changes", "tax_rounding", "customer_tax_rate"),
 }
 _CONTRACT = {"start", "start_instant", "billing_time", "end", "currency"}
 _CHANGE = {"date", "instant", "type", "to", "effective", "unused", "plan"}
+
+
+_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 
 
 class Case:
@@ -26,25 +32,25 @@ class Case:
 
     def __init__(self, case: Mapping[str, Any]) -> None:
         self.case, self.given = case, case["given"]
-        refuse_unknown("given", self.given, _GIVEN)
+        refuse_unknown("given", self.given, GIVEN)
         refuse_unknown("contract field", self.given["contract"], _CONTRACT)
         self.currency = case["currency"]
         self.places = places_of(case)
         self.zone = zone_info(case.get("timezone") or "UTC")
         self.start = self._day(self.given["contract"], "start", "start_instant")
         self.items = items_of(self.given)
-        self.uses = read_usage(self.given, self.items)
         self.looks = [date.fromisoformat(look["bill_as_of"]) for look in case["when"]]
         self.horizon = max(self.looks)
         self.is_calendar = self.given["contract"].get("billing_time") == "calendar"
-        fees = [item.months for item in self.items if item.months]
-        self.months = min(fees, default=1)
+        fees = [item.cadence for item in self.items if item.cadence]
+        self.cadence = min(fees, key=lambda one: one[0] * _DAYS[one[1]], default=(1, "month"))
         self.ends: date | None = None
         self.ended_due: date | None = None
         self.unused = "skip"
         self.switch: tuple[date, Item] | None = None
         for change in self.given.get("changes", ()):
             self._change(change)
+        self.uses = read_usage(self.given, self.items)
 
     def _day(self, told: Mapping[str, Any], day: str, instant: str) -> date:
         """A day as given, or that of an instant in the zone of the case."""
@@ -80,21 +86,24 @@ class Case:
         price = {**fee.price, "amount": plainly(change["to"])}
         self.switch = (on, replace(fee, price=price, modifiers=None))
 
-    def boundary(self, item: Item, k: int) -> date:
-        """Boundary k of the item's grid, from the contract's start or by the calendar."""
-        if item.days is not None:
-            monday = self.start - timedelta(days=self.start.weekday())
-            return (monday if self.is_calendar else self.start) + timedelta(days=k * item.days)
-        anchor = date(self.start.year, 1, 1) if self.is_calendar else self.start
-        return boundary(anchor, anchor.day, k * (item.months or self.months))
-
     def periods(self, item: Item) -> list[tuple[date, date]]:
         """The full periods of an item that touch its time, and the one after the last look."""
-        edges = takewhile(lambda pair: pair[0] <= self.horizon, self._pairs(item))
-        return [(opens, closes) for opens, closes in edges if closes > self.start]
-
-    def _pairs(self, item: Item) -> Iterator[tuple[date, date]]:
-        return ((self.boundary(item, k), self.boundary(item, k + 1)) for k in count())
+        every, unit = item.cadence or self.cadence
+        row = {
+            "contract_id": "contract",
+            "grid_no": 0,
+            "start_on": self.start,
+            "is_calendar": self.is_calendar,
+            "cadence_every": every,
+            "cadence_unit": unit,
+            "first_on": self.start,
+        }
+        absent = {"anchor_day": pl.Int64, "anchor_weekday": pl.Int64, "last_on": pl.Date}
+        frame = pl.DataFrame([row]).with_columns(
+            pl.lit(None, dtype=kind).alias(name) for name, kind in absent.items()
+        )
+        found = grid.periods(frame, self.horizon + timedelta(days=1)).sort("period_start_on")
+        return list(found.select("period_start_on", "period_end_on").iter_rows())
 
     def windows(self) -> list[Window]:
         """The windows of all items, cut where the contract begins, ends or changes."""
@@ -168,6 +177,7 @@ class Case:
         is_own = row["component"] in ("usage", "fee")
         quantity = row["quantity"] if row["component"] == "usage" else None
         line = Line(row["amount"], quantity, item.name, item.plan)
+        line.is_fee = row["component"] == "fee"
         line.precise = row["amount_unrounded"] if is_own else None
         if item.tax_rate is not None:
             rate = Decimal(item.tax_rate)

@@ -6,21 +6,22 @@ for systems differ in whether they print them.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import polars as pl
 
-from meterhouse.entitlements import drawdown, grants
-from meterhouse.entitlements.grants import USES, Grant
-from meterhouse.invoicing import discounts, taxing
+from meterhouse.entitlements import grants
+from meterhouse.entitlements.grants import Grant
+from meterhouse.invoicing import crediting, discounts, taxing
 from meterhouse.invoicing.taxing import Options
 from meterhouse.money import PLACES
+from meterhouse.periods import INSTANT
 from tests.conformance.vectors import NotSupported
 
 ZERO = Decimal(0)
-NOW = datetime(2000, 1, 1, tzinfo=UTC)
+NOW, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 _TOLD = {"description", "note"}
 _LINE = {"quantity", "amount", "discount", "tax", "credits", "taxable", "precise"}
 _HEAD = {"invoice_date", "period_start", "period_end"}
@@ -38,6 +39,9 @@ class Line:
     plan: str = "plan"
     precise: Decimal | None = None
     part: str = ""
+    is_fee: bool = False
+    # Whether it lowers what other lines cost.
+    is_off: bool = False
     rates: Sequence[tuple[str, Decimal, bool]] | None = None
     discount: Decimal = ZERO
     tax: Decimal = ZERO
@@ -98,9 +102,13 @@ def shares_of(case: Mapping[str, Any]) -> tuple[int | None, Options]:
     return None, Options(rounding, mode)
 
 
-def discount_rows(given: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-    """The coupons of a case as the rows that invoices read; nothing of them is used yet."""
-    rows = [_discount(number, one) for number, one in enumerate(given)]
+def discount_rows(given: Sequence[Mapping[str, Any]], currency: str | None = None) -> pl.DataFrame:
+    """The coupons of a case as the rows that invoices read; nothing of them is used yet.
+
+    One in another currency is refused: it is never converted.
+    """
+    ours = [one for one in given if one.get("currency", currency) == currency]
+    rows = [_discount(number, one) for number, one in enumerate(ours)]
     return pl.DataFrame(rows, schema=dict(discounts.DISCOUNTS))
 
 
@@ -184,40 +192,33 @@ def taxed(document: Document, places: int, options: Options, *, inclusive: bool 
         document.lines[number].tax = tax
 
 
-def paid(held: Sequence[Grant], amount: Decimal) -> tuple[list[Decimal], list[Decimal]]:
+def paid(held: Sequence[Grant], amount: Decimal, on: date) -> tuple[list[Decimal], list[Decimal]]:
     """What each grant pays of one amount after tax, and what is left of it, in the order given."""
-    rows = [{**_use("total", 0, amount), "item_id": ""}]
-    drawn = drawdown.draw(
-        grants.frame(list(held)),
-        pl.DataFrame(rows, schema=dict(USES)),
-        datetime.max.replace(tzinfo=UTC, year=9000),
-    )
-    left = dict(drawn.balances.select("grant_id", "balance").iter_rows())
-    taken = dict(drawn.burned.group_by("grant_id").agg(pl.col("quantity").sum()).iter_rows())
+    at = datetime(on.year, on.month, on.day, tzinfo=UTC)
+    total = _credited_lines([amount]).with_columns(at=pl.lit(at, dtype=INSTANT))
+    after = at + timedelta(seconds=1)
+    done = crediting.paid(total, grants.frame(list(held)), after)
+    left = dict(done.balances.select("grant_id", "balance").iter_rows())
+    taken = dict(done.burned.group_by("grant_id").agg(pl.col("quantity").sum()).iter_rows())
     ids = [grant.grant_id for grant in held]
     return [taken.get(id, ZERO) for id in ids], [left[id] for id in ids]
 
 
 def credited(document: Document, held: Sequence[Grant]) -> None:
     """The document with promotional credits on its lines, in their order."""
-    rows = [_use(str(n), n, line.amount - line.discount) for n, line in enumerate(document.lines)]
-    as_of = NOW.replace(year=9000)
-    drawn = drawdown.draw(grants.frame(list(held)), pl.DataFrame(rows, schema=dict(USES)), as_of)
-    for use_id, quantity in drawn.burned.select("use_id", "quantity").iter_rows():
-        document.lines[int(use_id)].credits += quantity
-    document.credits_applied += drawn.burned["quantity"].sum() or ZERO
+    amounts = [line.amount - line.discount for line in document.lines]
+    done = crediting.credited(_credited_lines(amounts), grants.frame(list(held)), LATEST)
+    for line, credit in zip(document.lines, done.lines["credit"].to_list(), strict=True):
+        line.credits = credit
+        document.credits_applied += credit
 
 
-def _use(use_id: str, number: int, amount: Decimal) -> dict[str, Any]:
-    return {
-        "customer_id": "customer",
-        "unit": "money",
-        "use_id": use_id,
-        "use_no": number,
-        "item_id": "item",
-        "at": NOW,
-        "quantity": max(amount, ZERO),
-    }
+def _credited_lines(amounts: Sequence[Decimal]) -> pl.DataFrame:
+    rows = [
+        ("invoice", number, "customer", "money", "item", NOW, amount)
+        for number, amount in enumerate(amounts)
+    ]
+    return pl.DataFrame(rows, schema=dict(crediting.CREDITED), orient="row")
 
 
 def judge(found: Sequence[Document], expected: Sequence[Mapping[str, Any]]) -> None:

@@ -44,7 +44,7 @@ def documents(case: Mapping[str, Any]) -> list[Document]:
             "at": instant(use["date"]),
             "quantity": Decimal(use["quantity"]),
         }
-        for number, use in enumerate(given["usage"])
+        for number, use in enumerate(given.get("usage", ()))
     ]
     resets = [_reset(one, given) for one in _listed(given)]
     instants = [use["at"] for use in uses] + [reset["at"] for reset in resets]

@@ -8,6 +8,7 @@ from typing import Any
 from meterhouse.entitlements.grants import Grant
 from meterhouse.invoicing.allocation import allocate
 from tests.conformance import lifecycle_grants, lifecycle_periods
+from tests.conformance.lifecycle_case import GIVEN
 from tests.conformance.lifecycle_document import (
     NOW,
     ZERO,
@@ -33,10 +34,6 @@ from tests.conformance.readings import refuse_unknown
 from tests.conformance.vectors import NotSupported
 
 Reader = Callable[[Mapping[str, Any]], list[Document]]
-_MONEY = {
-    *("discounts", "wallets", "thresholds", "taxes", "tax_rates", "tax_rounding"),
-    "customer_tax_rate",
-}
 _LIMITS = {"minimum", "maximum", "minimum_commitment", "price_by_dimension"}
 
 
@@ -53,7 +50,7 @@ def reader_of(case: Mapping[str, Any]) -> Reader | None:
         return _split
     is_limited = any(_LIMITS & set(plan) for plan in given.get("plans", ()))
     is_money = is_limited or set(given) & {"discounts", "wallets", "thresholds", "taxes"}
-    if "contract" in given and is_money:
+    if "contract" in given and is_money and not set(given) - GIVEN:
         return lifecycle_periods.documents
     return None
 
@@ -76,7 +73,7 @@ def _allocated(case: Mapping[str, Any]) -> list[Document]:
 
 _INVOICE = {
     *("lines", "subtotal", "one_off", "discounts", "taxes", "customer_tax_rate"),
-    *("tax_rounding", "tax_rounding_mode", "precision"),
+    *("tax_rounding", "tax_rounding_mode", "precision", "tax_inclusive"),
 }
 
 
@@ -87,7 +84,8 @@ def _invoiced(case: Mapping[str, Any]) -> list[Document]:
     told = given.get("lines") or given.get("one_off") or [given["subtotal"]]
     document = Document([_line(number, line) for number, line in enumerate(told)])
     share_places, options = shares_of(case)
-    discounted(document, discount_rows(given.get("discounts", ())), places_of(case), share_places)
+    coupons = discount_rows(given.get("discounts", ()), case.get("currency"))
+    discounted(document, coupons, places_of(case), share_places)
     inclusive = with_rates(document.lines, given)
     taxed(document, places_of(case), options, inclusive=inclusive)
     return [_net_of(document) if inclusive else document]
@@ -150,12 +148,6 @@ def _is_asked(split: Any, looked: Sequence[str]) -> bool:
     return split is None or f"split {split}" in looked
 
 
-class _Found(Line):
-    """A line of a split; `is_off` where it lowers what others cost."""
-
-    is_off = False
-
-
 def _item_discounts(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
     """Discounts that act on the item itself, as its modifiers, and those of the whole invoice."""
     modifiers: dict[str, Any] = {}
@@ -180,7 +172,7 @@ def _cumulative(
     currency: str,
     *,
     is_last: bool,
-) -> list[_Found]:
+) -> list[Line]:
     """The lines of the period so far."""
     more, _ = _item_discounts(given)
     modified = [replace(item, modifiers={**(item.modifiers or {}), **more}) for item in items]
@@ -189,16 +181,15 @@ def _cumulative(
         one_period(item, quantity, is_last=is_last)
         for item, quantity in zip(modified, sums, strict=True)
     ]
-    found: list[_Found] = []
+    found: list[Line] = []
     for row in charged(windows, currency).to_dicts():
         item = items[row["window_no"]]
         is_own = row["component"] in ("usage", "fee")
         made = Line(row["amount"], Decimal(1), item.name, item.plan, part=row["component"])
         lines = tier_lines(row, item) if is_own else [made]
         for line in lines:
-            one = _Found(line.amount, line.quantity, line.item, line.plan, part=line.part)
-            one.is_off = not is_own and row["amount"] < 0
-            found.append(one)
+            line.is_off = not is_own and row["amount"] < 0
+            found.append(line)
     return found
 
 

@@ -11,7 +11,7 @@ import polars as pl
 from meterhouse.entitlements.grants import Grant
 from meterhouse.invoicing import thresholds
 from meterhouse.invoicing.allocation import allocate
-from meterhouse.money import round_half_away
+from meterhouse.money import AMOUNT, round_half_away
 from meterhouse.pricing.modifiers.shares import part_of
 from tests.conformance import lifecycle_taxes
 from tests.conformance.lifecycle_case import Case
@@ -32,8 +32,9 @@ from tests.conformance.vectors import NotSupported
 
 _WALLET = {
     *("amount", "balance", "priority", "granted", "expires", "name", "id", "kind", "type"),
-    "status",
+    *("status", "currency"),
 }
+_ACCOUNT = "account_credit"
 _FREE = {"granted", "free", "promo", "promotional"}
 
 
@@ -46,7 +47,7 @@ def documents(case: Mapping[str, Any]) -> list[Document]:
     crossings = _crossings(read)
     asked = [one.get("note", "") for one in case["expect"]]
     only_true_up = any("only the true-up" in note for note in asked)
-    coupons = discount_rows(read.given.get("discounts", ()))
+    coupons = discount_rows(read.given.get("discounts", ()), read.currency)
     wallets = _wallets(read)
     found: list[Document] = []
     progressive: dict[date, Decimal] = {}
@@ -67,6 +68,12 @@ def documents(case: Mapping[str, Any]) -> list[Document]:
             if not document.lines:
                 continue
             coupons = _settled(read, document, coupons, progressive.get(period, ZERO))
+            spans = [
+                (windows[n].start, windows[n].end) for n in mine["window_no"].unique().to_list()
+            ]
+            lifecycle_taxes.add_external(document, read.given, spans)
+            if len(made) == 1 and len(set(spans)) <= 1:
+                document.period = (spans or [(max(period, read.start), day)])[0]
             if note is not None and document is made[-1]:
                 _apply_note(document, note)
             wallets = _pay(document, wallets)
@@ -163,8 +170,11 @@ def _settled(
     share_places, options = shares_of(read.case)
     coupons = discounted(document, coupons, read.places, share_places)
     lifecycle_taxes.with_rates(document.lines, read.given)
-    taken = max(min(before, document.subtotal - document.discount), ZERO)
-    shares = allocate(taken, [line.amount for line in document.lines], read.places)
+    usage = sum((line.amount for line in document.lines if not line.is_fee), ZERO)
+    left = thresholds.outstanding(_amount(usage), _amount(before), ["period"])["amount"].item()
+    taken = max(min(usage - left, document.subtotal - document.discount), ZERO)
+    weights = [ZERO if line.is_fee else line.amount for line in document.lines]
+    shares = allocate(taken, weights, read.places)
     for line, share in zip(document.lines, shares, strict=True):
         line.discount += share
     taxed(document, read.places, options)
@@ -172,6 +182,10 @@ def _settled(
         line.discount -= share
     document.credits_applied = taken
     return coupons
+
+
+def _amount(amount: Decimal) -> pl.DataFrame:
+    return pl.DataFrame({"period": [0], "amount": [amount]}, schema_overrides={"amount": AMOUNT})
 
 
 def _credit_note(
@@ -210,8 +224,12 @@ def _apply_note(document: Document, note: Document) -> None:
 
 def _wallets(read: Case) -> list[Grant]:
     held = []
-    for number, one in enumerate(read.given.get("wallets", ())):
+    told = [*read.given.get("wallets", ()), *read.given.get("credits", ())]
+    for number, one in enumerate(told):
         refuse_unknown("wallet field", one, _WALLET)
+        # Money of another currency pays nothing: it is never converted.
+        if one.get("currency", read.currency) != read.currency:
+            continue
         amount = Decimal(one.get("amount", one.get("balance")))
         granted = _granted(one.get("granted"), number)
         expires = datetime.fromisoformat(one["expires"]) if one.get("expires") else None
@@ -220,6 +238,8 @@ def _wallets(read: Case) -> list[Grant]:
         name = str(one.get("id", one.get("name", number)))
         priority = int(one.get("priority", 50))
         kind = one.get("kind", one.get("type", one.get("status", "purchased")))
+        if kind == _ACCOUNT:
+            name, kind = _ACCOUNT, "paid"
         if kind not in _FREE | {"purchased", "paid"}:
             raise NotSupported(f"wallet of kind {kind}")
         paid_for = None if kind in _FREE else Decimal(1)
@@ -243,10 +263,11 @@ def _pay(document: Document, wallets: list[Grant]) -> list[Grant]:
     """The document paid from wallets; what is left of them."""
     if not wallets:
         return wallets
-    taken, left = paid(wallets, document.total)
+    taken, left = paid(wallets, document.total, document.invoice_date or date.max)
     document.credits_applied += sum(taken, ZERO)
     document.details |= {"drawdown": taken, "remaining": left}
-    names = ["wallet"] if len(left) == 1 else [grant.grant_id for grant in wallets]
+    is_plain = len(left) == 1 and wallets[0].grant_id == "0"
+    names = ["wallet"] if is_plain else [grant.grant_id for grant in wallets]
     document.details["balances"] = dict(zip(names, left, strict=True))
     return [grant._replace(amount=rest) for grant, rest in zip(wallets, left, strict=True)]
 

@@ -1,11 +1,27 @@
 """Which tax rates the lines of a lifecycle case have."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from tests.conformance.lifecycle_document import Line
+from tests.conformance.lifecycle_document import ZERO, Document, Line
 from tests.conformance.readings import refuse_unknown
+
+EXTERNAL = "external_amount"
+
+
+def add_external(
+    document: Document, given: Mapping[str, Any], spans: Sequence[tuple[date, date]]
+) -> None:
+    """Tax that another system has worked out for a span of time that the document bills."""
+    for tax in (tax for tax in given.get("taxes", ()) if tax.get("type") == EXTERNAL):
+        refuse_unknown("tax field", tax, {"type", "amount", "period_start", "period_end"})
+        begins = tax.get("period_start")
+        first = min((start for start, _ in spans), default=None)
+        day = date.fromisoformat(begins) if begins else first
+        is_ours = day is not None and any(start <= day < end for start, end in spans)
+        document.tax += Decimal(tax["amount"]) if is_ours else ZERO
 
 
 def with_rates(lines: Sequence[Line], given: Mapping[str, Any]) -> bool:
@@ -13,7 +29,7 @@ def with_rates(lines: Sequence[Line], given: Mapping[str, Any]) -> bool:
 
     Says whether the amounts hold their tax already.
     """
-    taxes = given.get("taxes", ())
+    taxes = [tax for tax in given.get("taxes", ()) if tax.get("type") != EXTERNAL]
     known = {"rate", "compound", "reason", "inclusive", "name", "jurisdiction"}
     for tax in taxes:
         refuse_unknown("tax field", tax, known)
@@ -26,4 +42,4 @@ def with_rates(lines: Sequence[Line], given: Mapping[str, Any]) -> bool:
         rates = [(f"rate {rate}", Decimal(rate).scaleb(-2), False)]
     for line in lines:
         line.rates = rates if line.rates is None else line.rates
-    return any(tax.get("inclusive") for tax in taxes)
+    return bool(given.get("tax_inclusive")) or any(tax.get("inclusive") for tax in taxes)

@@ -39,8 +39,7 @@ class Item:
     price: Mapping[str, Any]
     is_fee: bool
     timing: str = "arrears"
-    months: int | None = None
-    days: int | None = None
+    cadence: tuple[int, str] | None = None
     dimension: str | None = None
     group: str = ""
     tax_rate: str | None = None
@@ -86,7 +85,7 @@ def _items(number: int, plan: Mapping[str, Any], given: Mapping[str, Any]) -> li
         "plan": name,
         "is_fee": is_fee,
         "timing": "advance" if is_fee and billing == "in_advance" else "arrears",
-        **(_length(plan["billing_period"]) if is_fee else {}),
+        "cadence": _length(plan["billing_period"]) if is_fee else None,
         "tax_rate": plan.get("tax_rate", rates.get(name)),
         "modifiers": modifiers_of(plan),
         "group": f"{number}",
@@ -107,16 +106,13 @@ def modifiers_of(plan: Mapping[str, Any]) -> dict[str, Any]:
     return {name: {"amount": plainly(amount)} for name, amount in limits.items()}
 
 
-def _length(text: str) -> dict[str, int]:
-    """The length of a period in months, or in days."""
+def _length(text: str) -> tuple[int, str]:
+    """A billing period as a cadence of the book: how many of which unit."""
     count, _, unit = text.partition(" ")
     unit = unit.removesuffix("s")
-    months, days = {"month": 1, "quarter": 3, "year": 12}, {"week": 7, "day": 1}
-    if not count.isdigit() or unit not in months | days:
+    if not count.isdigit() or unit not in ("day", "week", "month", "quarter", "year"):
         raise NotSupported(f"billing_period {text}")
-    if unit in months:
-        return {"months": int(count) * months[unit]}
-    return {"days": int(count) * days[unit]}
+    return (3 * int(count), "month") if unit == "quarter" else (int(count), unit)
 
 
 def _fee(plan: Mapping[str, Any]) -> dict[str, Any]:

@@ -144,3 +144,50 @@ def test_a_json_float_is_refused(tmp_path):
 )
 def test_a_case_finer_than_the_scale_budget_is_asked_in_smaller_units(change):
     assert fault_of(CASE | change, {}) is None
+
+
+TIERS = {
+    "tiers": [
+        {"up_to": "10", "unit_amount": "5", "flat_amount": "100"},
+        {"up_to": "20", "unit_amount": "2", "flat_amount": "50"},
+    ]
+}
+LIMITS = {
+    "unit_amount": "10",
+    "usage_discount_quantity": "5",
+    "percentage_discount": "10",
+    "maximum_amount": "40",
+    "minimum_amount": "30",
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "price", "asked", "amount"),
+    [
+        # The last tier prices what lies beyond it, also where a source gives it a bound.
+        ("volume", TIERS, {"quantity": "25"}, "100"),
+        ("graduated", TIERS, {"quantity": "25"}, "230"),
+        ("stairstep", TIERS, {"quantity": "25"}, "50"),
+        ("volume", TIERS | {"zero_quantity_flat": "not_charged"}, {"quantity": "0"}, "0"),
+        ("volume", TIERS | {"tier_quantity": "12"}, {"quantity": "6"}, "62"),
+        ("per_unit", LIMITS, {"quantity": "8"}, "30"),
+        ("per_unit", LIMITS, {"quantity": "20"}, "40"),
+        ("percentage", {"rate": "0.1", "fixed_amount": "2"}, {"quantity": "50"}, "7"),
+        ("bps", {"bps": "25"}, {"quantity": "1000"}, "2.5"),
+        ("dynamic", {}, {"events": [{"amount": "1.5"}, {"amount": "2"}]}, "3.5"),
+    ],
+)
+def test_all_terms_of_a_charge_are_understood(model, price, asked, amount):
+    case = {name: value for name, value in CASE.items() if name != "quantity"}
+    assert (
+        fault_of(case | asked | {"model": model, "price": price, "expected_amount": amount}, {})
+        is None
+    )
+
+
+def test_a_phase_bills_the_whole_less_what_was_billed_and_the_minimum_only_at_the_end():
+    phases = [{"cumulative_quantity": quantity} for quantity in ("3", "8", "20")]
+    asked = {"price": LIMITS, "phases": phases, "expected_phase_amounts": ["0", "27", "13"]}
+    assert fault_of(CASE | asked, {}) is None
+    low = asked | {"phases": phases[:2], "expected_phase_amounts": ["0", "30"]}
+    assert fault_of(CASE | low, {}) is None

@@ -69,12 +69,9 @@ def _told(found: pl.DataFrame, through: date) -> pl.DataFrame:
     passed = found.with_columns(until=pl.min_horizontal(pl.lit(through), "cut_close")).with_columns(
         days=days_between("cut_open", "until"), all=days_between("cut_open", "cut_close")
     )
+    gone = pl.max_horizontal(pl.col("days"), pl.lit(1).cast(AMOUNT))
     # exact: a forecast, never billed; rounded once, at the end.
-    ahead = (
-        pl.col("counted")
-        * pl.col("all")
-        / pl.max_horizontal(pl.col("days"), pl.lit(1).cast(AMOUNT))
-    )
+    ahead = pl.col("counted") * pl.col("all") / gone
     return passed.with_columns(
         commitment_id="id",
         span_start_on="cut_open",

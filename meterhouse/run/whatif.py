@@ -1,0 +1,72 @@
+"""Real usage of a period under another book: what every customer and item would have cost."""
+
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from meterhouse.errors import UsageError
+from meterhouse.lake import Lake
+from meterhouse.run.applying import planned
+from meterhouse.run.comparing import Tell, beside, desired, failures, two_books
+
+GROUP = ("customer_id", "contract_id", "item_id", "component", "currency")
+
+
+class WhatIf(NamedTuple):
+    """`items`: one row per customer, contract, item, component and currency with old, new and
+    difference; `customers` and `totals`: their sums, with winners and losers by currency."""
+
+    first: date
+    until: date
+    items: pl.DataFrame
+    customers: pl.DataFrame
+    totals: pl.DataFrame
+    warnings: list[str]
+
+
+def whatif(lake: Lake, book: Path, first: date, until: date, tell: Tell = lambda _: None) -> WhatIf:
+    """Rate all charge windows that begin in [first, until) and are due by `until` under both books.
+
+    Modifiers count in full: a commitment is burnt by all lines that are due, also earlier ones.
+    """
+    if first >= until:
+        raise UsageError(
+            f"The period from {first} to {until} holds no day: --to is the day after the last one. "
+            "Nothing was compared."
+        )
+    changes = planned(lake, book, is_strict_only=True).changes
+    with lake.run_lock.held(), two_books(lake, changes, until, tell) as (run, turn):
+        old, told = desired(run), failures(run)
+        turn()
+        new, told = desired(run), sorted({*told, *failures(run)})
+    inside = (pl.col("window_start_on") >= first) & (pl.col("window_start_on") < until)
+    both = beside(old.filter(inside), new.filter(inside))
+    items = summed(both, GROUP)
+    customers = summed(items, ("customer_id", "currency"))
+    return WhatIf(first, until, items, customers, totals(customers), told)
+
+
+def summed(lines: pl.DataFrame, by: tuple[str, ...]) -> pl.DataFrame:
+    """Old, new and difference by the columns, the largest difference first."""
+    return (
+        lines.group_by(by)
+        .agg(pl.col("amount_old", "amount_new", "amount_difference").sum())
+        .sort(pl.col("amount_difference").abs(), *by, descending=[True, *[False] * len(by)])
+    )
+
+
+def totals(customers: pl.DataFrame) -> pl.DataFrame:
+    """By currency: the sums, who pays less (winners), more (losers) and the same."""
+    change = pl.col("amount_difference")
+    return (
+        customers.group_by("currency")
+        .agg(
+            pl.col("amount_old", "amount_new", "amount_difference").sum(),
+            winners=(change < 0).sum(),
+            losers=(change > 0).sum(),
+            unchanged=(change == 0).sum(),
+        )
+        .sort("currency")
+    )

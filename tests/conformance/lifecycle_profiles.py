@@ -1,0 +1,69 @@
+"""The conventions of each system whose figures are published, as profiles of the product."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from tests.conformance.vectors import NotSupported
+
+
+class System(NamedTuple):
+    """What a system's cases go by: its profile, and how it tells what it does.
+
+    `catches_up`: one invoice of all that is due, else each boundary was invoiced when it came;
+    `credits`: negative lines are on the `invoice`, on a `note` of their own, or in the `balance`.
+    """
+
+    profile: Mapping[str, Any] = {}
+    catches_up: bool = True
+    credits: str = "invoice"
+
+
+SYSTEMS = {
+    "killbill": System(
+        {"factor_scale": "9", "grid_from": "segment", "credit_basis": "price"}, credits="invoice"
+    ),
+    "lago": System({"cancel_day": "charged"}, catches_up=False, credits="note"),
+    "meteroid": System(catches_up=False),
+    "openmeter": System(),
+    "stripe": System(),
+    "zuora": System({"day_count": "actual_calendar_month"}),
+    "financialforce": System({"day_count": "actual_period"}),
+    "chargebee": System(catches_up=False),
+    "withorb": System(catches_up=False, credits="balance"),
+}
+_WORDS = {"getlago": "lago", "openmeterio": "openmeter", "certinia": "financialforce"}
+
+
+def system_of(case: Mapping[str, Any]) -> System:
+    """The system of a case by its source; one that is not known goes by the default profile."""
+    source = str(case.get("source", "")).lower()
+    found = [name for name in SYSTEMS if name in source]
+    found += [name for word, name in _WORDS.items() if word in source]
+    return SYSTEMS[found[0]] if found else System()
+
+
+_COUNTS = {
+    "actual": "actual_calendar_month",
+    "actual_360": "actual_360",
+    "strict_30_360": "strict_30_360",
+    "actual_period": "actual_period",
+}
+
+
+def profile_of(case: Mapping[str, Any]) -> dict[str, Any]:
+    """The profile of a case: what its proration says over what its system does."""
+    profile = dict(system_of(case).profile)
+    told = case["given"].get("proration", {})
+    for name, value in told.items():
+        if name == "day_count" and value in _COUNTS:
+            profile["day_count"] = _COUNTS[value]
+        elif name == "day_count" and str(value).startswith("fixed_"):
+            profile |= {"day_count": "fixed_days", "fixed_days": int(value.removeprefix("fixed_"))}
+        elif name == "granularity" and value in ("day", "second"):
+            profile["granularity"] = value
+        elif name == "enabled" and value is False:
+            profile |= dict.fromkeys(("prorate_change", "prorate_quantity"), "full")
+            profile |= dict.fromkeys(("profile_prorate_start", "profile_prorate_end"), "full")
+        elif name != "enabled":
+            raise NotSupported(f"proration {name} {value}")
+    return profile
