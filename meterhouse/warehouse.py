@@ -71,6 +71,8 @@ create table if not exists ops.held_days (
 create table if not exists ops.source_days (
     source varchar, event_type varchar, event_day date, events bigint, counted_to bigint
 );
+create table if not exists ops.kept (step varchar primary key, made_of varchar);
+create table if not exists ops.determined (known_at bigint);
 create table if not exists ops.watch (
     source varchar, meter_id varchar, customer_id varchar, unknown_name varchar,
     is_ignored boolean, expected_every_days bigint, gap_factor bigint, least_gap_days bigint,

@@ -46,6 +46,7 @@ COLUMNS = (
     "credit_numerator",
     "credit_denominator",
     "credit_basis",
+    "served_end_on",
     "window_start_on",
     "window_end_on",
     "window_start",

@@ -15,6 +15,7 @@ from meterhouse.run.context import Run
 from meterhouse.run.finished import forget_finish, record_finish, unchanged_since
 from meterhouse.run.ingest import Loaded, ingest
 from meterhouse.run.issuing import Issued
+from meterhouse.run.kept import forget
 from meterhouse.run.pinning import pin_run, verify_facts
 from meterhouse.run.publishing import publish
 from meterhouse.run.quarantine import retry
@@ -62,7 +63,7 @@ def bill(
         loaded = admit(lake, tell) if is_plain else []
         if is_plain and not full and (last := unchanged_since(lake, through)) is not None:
             return _repeated(through, loaded, last)
-        with begin(lake, through, known_at, dry_run) as (run, why_dry):
+        with begin(lake, through, known_at, dry_run, full=full) as (run, why_dry):
             result = Billed(run.run_id, through, run.known_at, run.is_dry, why_dry, loaded)
             prepare(run, result, tell)
             if not run.is_dry:
@@ -80,7 +81,7 @@ def admit(lake: Lake, tell: Tell = lambda _: None) -> list[Loaded]:
 
 @contextmanager
 def begin(
-    lake: Lake, through: date, known_at: int | None, dry_run: bool
+    lake: Lake, through: date, known_at: int | None, dry_run: bool, *, full: bool = False
 ) -> Iterator[tuple[Run, str]]:
     """Pin the facts; a dry run works on a scratch warehouse that is removed afterwards."""
     pin = lake.head()
@@ -100,6 +101,8 @@ def begin(
         with run.warehouse.connect(run.pin, seq) as db:
             verify_facts(run, db)
             forget_finish(db)
+            if full:
+                forget(db)
             pin_run(run, db)
         failpoint("run.pinned")
         yield run, why_dry

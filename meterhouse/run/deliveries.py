@@ -17,10 +17,13 @@ import pyarrow as pa
 from connectors.protocols import SourceFile, UsageSource
 from meterhouse.duck import connect
 from meterhouse.failpoints import failpoint
-from meterhouse.lake import Lake, views
+from meterhouse.lake import Lake
 from meterhouse.run.book import flatten
 from meterhouse.run.mapping import load_raw
 from meterhouse.run.staging import BOOK_TABLES, stage
+
+# The documents that BOOK_TABLES are made of; contracts are most of a book, and not needed.
+WHO_AND_WHAT = "from lake.facts.book_versions where kind in ('customer', 'event_type')"
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,9 @@ class Book:
     def of(cls, lake: Lake) -> "Book":
         """The book as it is recorded now."""
         with lake.session() as db:
-            views(db, None)
-            flatten(db)
+            db.execute("create schema facts")
+            db.execute(f"create view facts.book_versions as {WHO_AND_WHAT}")
+            flatten(db, BOOK_TABLES)
             tables = {name: db.sql(f"from book.{name}").to_arrow_table() for name in BOOK_TABLES}
             return cls(recorded_to(db), tables)
 

@@ -18,6 +18,7 @@ from meterhouse.run.book import flatten
 from meterhouse.run.estimating import measure
 from meterhouse.run.meter_versions import Meters, read_meters
 from meterhouse.run.metered_windows import asks_of, last_day, read_book, span_windows, usage_windows
+from meterhouse.run.parts import without_parts
 
 NEAR = 50
 PRICED = ("contract_id", "item_id", "currency", "price_model", "price", "modifiers")
@@ -182,13 +183,14 @@ def _measured(
 
 
 def rated(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with what each costs as a line of its own; null where no item has a price."""
+    """The rows with what each costs as a line of its own; null where no item has a price, or one
+    that reads more than the quantity of a row (events, buckets, all dimension values at once)."""
     numbered = rows.with_row_index("line").with_columns(
         window_id=pl.col("line").cast(pl.String), charge_id=pl.col("ask_no").cast(pl.String)
     )
     if "price_model" not in rows.columns:
         raise UsageError("No contract reads the meter, so nothing has a price. Leave out --price.")
-    priced = numbered.filter(pl.col("price_model").is_not_null())
+    priced = without_parts(numbered.filter(pl.col("price_model").is_not_null()))
     own = ("charge_id", "dimensions", "price_model", "price", "modifiers", "currency", "quantity")
     reads: Sequence[str] = ("window_id", *own, *PRORATED)
     amounts = rate_usage(priced.select(reads)).select("window_id", "amount_unrounded", "amount")

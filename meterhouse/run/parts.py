@@ -167,6 +167,13 @@ def parts_of(db: duckdb.DuckDBPyConnection, windows: str) -> pl.DataFrame:
     return pl.concat(found)
 
 
+def without_parts(windows: pl.DataFrame) -> pl.DataFrame:
+    """The windows whose price needs one quantity only; has price_model and price."""
+    by_event = windows.filter(pl.col("price_model").is_in(BY_EVENT))["price"].unique()
+    reading = [text for text in by_event if _reads_events(text)]
+    return windows.filter(~pl.col("price_model").is_in(WHOLE), ~pl.col("price").is_in(reading))
+
+
 def _frame(db: duckdb.DuckDBPyConnection, query: str) -> pl.DataFrame:
     kinds = {"window_id": "varchar", "part_no": "bigint", "keys": "varchar",
              "quantity": "decimal(38, 12)", "weight_numerator": "bigint",

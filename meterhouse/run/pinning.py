@@ -5,6 +5,7 @@ import duckdb
 from meterhouse.errors import MeterhouseError
 from meterhouse.run.book import flatten
 from meterhouse.run.context import Run
+from meterhouse.run.kept import BOOK, forget, is_kept, keep, made_of_book
 
 # Rows that feed money; their bytes are compared with their hashes before they are read. Files of
 # events are compared when they are folded.
@@ -32,7 +33,11 @@ def pin_run(run: Run, db: duckdb.DuckDBPyConnection) -> None:
         "insert into ops.run values (?, ?, ?, ?)",
         [run.run_id, run.through, run.known_at, run.pin.snapshot],
     )
-    flatten(db)
+    made_of = made_of_book(run, db)
+    if not is_kept(db, BOOK, made_of):
+        forget(db, BOOK)
+        flatten(db)
+        keep(db, BOOK, made_of)
 
 
 def verify_facts(run: Run, db: duckdb.DuckDBPyConnection) -> None:

@@ -14,6 +14,7 @@ from meterhouse.pricing.charging import rate_usage
 from meterhouse.run.asking import plan_named
 from meterhouse.run.context import Run
 from meterhouse.run.meter_rules import read_rules
+from meterhouse.run.parts import without_parts
 from meterhouse.run.rating import rate_apart
 from meterhouse.warehouse import pin_table
 
@@ -149,7 +150,8 @@ def _remeasure(db: duckdb.DuckDBPyConnection, statement: str) -> None:
 
 def _rate(run: Run, db: duckdb.DuckDBPyConnection) -> int:
     db.execute(SIDES)
-    windows = db.sql(READ).pl().with_columns(pl.col("quantity").cast(QUANTITY))
+    # A price that reads more than one quantity would need both sides' parts: it is left out.
+    windows = without_parts(db.sql(READ).pl().with_columns(pl.col("quantity").cast(QUANTITY)))
     rated, _ = rate_apart(windows, rate_usage)
     db.register("rated", rated.to_arrow())
     lines = run.warehouse.replace_by(db, LINES, RATED)

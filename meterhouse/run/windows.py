@@ -1,5 +1,6 @@
 """Cut every contract into charge windows, and each window into the version of its meter."""
 
+from calendar import monthrange
 from datetime import date, timedelta
 
 import duckdb
@@ -8,19 +9,49 @@ import polars as pl
 from meterhouse.contracts.windows import charge_windows
 from meterhouse.periods import zone_days, zone_offsets
 from meterhouse.run.context import Run
+from meterhouse.run.kept import WINDOWS, forget, is_kept, keep, made_of_windows
 from meterhouse.run.planning import NO_CONTRACT_ZONE
 from meterhouse.warehouse import pin_table
 
 # Monthly periods and virtual ones before a stub reach this far past a contract's dates.
 MARGIN = timedelta(days=70)
+TABLES = (
+    *("usage.zone_offsets", "usage.zone_days"),
+    *("billing.charge_windows", "billing.coverage"),
+)
 
 
 def make_windows(run: Run, db: duckdb.DuckDBPyConnection) -> int:
-    """Replace usage.zone_offsets, usage.zone_days and billing.charge_windows; returns windows."""
+    """Have usage.zone_offsets, usage.zone_days, billing.charge_windows and billing.coverage say
+    what the book says; returns the number of windows."""
+    first, last = _span(db, run.through)
+    # Windows are made of the book and these days alone; whatever else they read belongs in here.
+    made_of = made_of_windows(db, str(first), str(last))
+    if is_kept(db, WINDOWS, made_of):
+        return _pin_again(db)
+    forget(db, WINDOWS)
+    count = _cut(run, db, first, last)
+    keep(db, WINDOWS, made_of)
+    return count
+
+
+def _pin_again(db: duckdb.DuckDBPyConnection) -> int:
+    """Say that the tables belong to the present run, which would make them as they are."""
+    rows = dict(
+        db.execute(
+            "select table_name, rows from ops.pins where list_contains(?, table_name)", [[*TABLES]]
+        ).fetchall()
+    )
+    for table in TABLES:
+        pin_table(db, table, rows[table])
+    return int(rows["billing.charge_windows"])
+
+
+def _cut(run: Run, db: duckdb.DuckDBPyConnection, first: date, last: date) -> int:
+    """Replace the tables, for the days from first to last."""
     contracts = db.sql("from book.contracts").pl()
     items = db.sql("from book.contract_items").pl()
     meters = db.sql("select meter_id, meter_version, slot_from, slot_to from book.meters").pl()
-    first, last = _span(db, run.through)
     zones = sorted({*contracts["zone"].to_list(), NO_CONTRACT_ZONE})
     starts = [first, *contracts["start_on"].drop_nulls().to_list()]
     days = zone_days(zones, min(starts) - MARGIN, last + MARGIN)
@@ -34,7 +65,10 @@ def make_windows(run: Run, db: duckdb.DuckDBPyConnection) -> int:
 
 
 def _span(db: duckdb.DuckDBPyConnection, through: date) -> tuple[date, date]:
-    """First and last day that matter: events may lie before the first contract and after today."""
+    """First and last day that matter: events may lie before the first contract and after today.
+
+    Whole months, so that windows and zones stand for a month of runs.
+    """
     row = db.execute("select min(event_day), max(event_day) from facts.usage_events").fetchone()
     first, last = row if row and row[0] is not None else (through, through)
     # A meter may go by the clock of our receipt.
@@ -44,7 +78,8 @@ def _span(db: duckdb.DuckDBPyConnection, through: date) -> tuple[date, date]:
     if received and received[0] is not None:
         first, last = min(first, received[0]), max(last, received[1])
     margin = timedelta(days=2)  # A local day may begin a day off the UTC day, on either side.
-    return min(first, through) - margin, max(last, through) + margin
+    first, last = min(first, through) - margin, max(last, through) + margin
+    return first.replace(day=1), last.replace(day=monthrange(last.year, last.month)[1])
 
 
 def with_meter_version(windows: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:

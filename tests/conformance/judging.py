@@ -3,7 +3,7 @@
 import pytest
 
 from meterhouse.errors import MeterhouseError
-from tests.conformance import charging, metering
+from tests.conformance import charging, lifecycle, metering
 from tests.conformance.vectors import NotSupported
 
 
@@ -13,6 +13,8 @@ def check(case, measured):
         charging.check_charge(case)
     elif kind == "subtotal":
         charging.check_subtotal(case)
+    elif kind == "lifecycle":
+        lifecycle.check(case)
     elif kind == "meter":
         metering.check_meter(case, measured[case["id"]])
     else:

@@ -12,6 +12,7 @@ import polars as pl
 from meterhouse.contracts import grid
 from meterhouse.periods import zone_info
 from tests.conformance.lifecycle_document import ZERO, Line, places_of
+from tests.conformance.lifecycle_profiles import profile_of
 from tests.conformance.lifecycle_usage import Item, Window, items_of, read_usage
 from tests.conformance.readings import plainly, refuse_unknown
 from tests.conformance.vectors import NotSupported
@@ -62,8 +63,7 @@ class Case:
         refuse_unknown("change field", change, _CHANGE)
         on = self._day(change, "date", "instant")
         if change["type"] == "terminate":
-            # Lago counts the day of a termination as used.
-            is_charged = str(self.case.get("source", "")).startswith("getlago/")
+            is_charged = profile_of(self.case).get("cancel_day") == "charged"
             self.ends = on + timedelta(days=int(is_charged))
             self.ended_due = on
             self.unused = change.get("unused", "credit")

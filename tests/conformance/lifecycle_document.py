@@ -87,7 +87,7 @@ def shares_of(case: Mapping[str, Any]) -> tuple[int | None, Options]:
 
     Lago keeps shares of coupons with five more places and rounds the tax of an invoice once.
     """
-    is_lago = str(case.get("source", "")).startswith("getlago/")
+    is_lago = "lago" in str(case.get("source", "")).lower()
     usual = "invoice" if is_lago else "invoice_per_rate"
     rounding = case["given"].get("tax_rounding", usual)
     mode = case["given"].get("tax_rounding_mode", "half_up")

@@ -32,7 +32,7 @@ from tests.conformance.vectors import NotSupported
 
 _WALLET = {
     *("amount", "balance", "priority", "granted", "expires", "name", "id", "kind", "type"),
-    *("status", "currency"),
+    *("status", "currency", "credits", "rate", "rate_amount"),
 }
 _ACCOUNT = "account_credit"
 _FREE = {"granted", "free", "promo", "promotional"}
@@ -230,7 +230,7 @@ def _wallets(read: Case) -> list[Grant]:
         # Money of another currency pays nothing: it is never converted.
         if one.get("currency", read.currency) != read.currency:
             continue
-        amount = Decimal(one.get("amount", one.get("balance")))
+        amount = _bought(one, read.places)
         granted = _granted(one.get("granted"), number)
         expires = datetime.fromisoformat(one["expires"]) if one.get("expires") else None
         if expires is not None and expires.tzinfo is None:
@@ -248,6 +248,14 @@ def _wallets(read: Case) -> list[Grant]:
         )
         held.append(grant._replace(granted_at=granted))
     return held
+
+
+def _bought(one: Mapping[str, Any], places: int) -> Decimal:
+    """The money of a wallet; of credits with a rate, rounded when they were bought."""
+    if one.get("credits") is None:
+        return Decimal(one.get("amount", one.get("balance")))
+    rate = Decimal(one.get("rate", one.get("rate_amount", "1")))
+    return round_half_away(Decimal(one["credits"]) * rate, places)
 
 
 def _granted(told: str | None, number: int) -> datetime:

@@ -12,7 +12,9 @@ from meterhouse.cli.tree import tree_of
 from meterhouse.errors import BookFault
 from meterhouse.rendering.presentation import Presentation
 from meterhouse.rendering.printable import printable
+from meterhouse.run.asked_spans import Asked
 from meterhouse.run.close import close
+from meterhouse.run.estimates import estimate
 from meterhouse.run.explain import explain
 from meterhouse.run.rebuild import rebuild
 from tests.truth.events import Event
@@ -307,3 +309,9 @@ def test_a_price_that_its_meter_cannot_serve_is_refused(book_home, tmp_path, ite
         document["items"][-1]["meter"] = "peaks"
     with pytest.raises(BookFault, match=re.escape(fault)):
         home.record(*BOOK, document)
+
+
+def test_an_estimate_has_amounts_where_one_quantity_is_enough(billed):
+    asked = Asked(meter="paid", customer="parts", with_price=True)
+    (row,) = estimate(billed.lake, asked)["rows"]
+    assert (row["quantity"], row["amount"]) == (160, None)

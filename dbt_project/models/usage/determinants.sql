@@ -1,9 +1,37 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        full_refresh=false,
+        on_schema_change='fail',
+        pre_hook=[
+            "{% if is_incremental() %}
+             delete from {{ this }}
+             where window_id in (select window_id from staging.stg_usage__touched_windows)
+             {% endif %}",
+        ],
+        post_hook=[
+            "delete from ops.determined",
+            "insert into ops.determined select known_at from ops.run",
+        ],
+    )
+}}
+{# Other windows keep what they have; where they were cut anew, the run has dropped the table. #}
+
 with
+
+touched as (
+
+    select * from {{ ref('stg_usage__touched_windows') }}
+
+),
 
 windows as (
 
-    select * from {{ source('billing', 'charge_windows') }}
-    where component = 'usage'
+    select windows.*
+    from {{ source('billing', 'charge_windows') }} as windows
+    semi join touched on windows.window_id = touched.window_id
+    where windows.component = 'usage'
 
 ),
 
@@ -93,6 +121,8 @@ carried_days as (
     from daily
     semi join carried_rules as carried
         on daily.meter_id = carried.meter_id and daily.meter_version = carried.meter_version
+    semi join added
+        on daily.customer_id = added.customer_id and daily.meter_id = added.meter_id
     group by all
 
 ),
