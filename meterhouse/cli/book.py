@@ -75,7 +75,8 @@ def refuse_empty(folder: Path) -> None:
     if not any(path.suffix in {".yaml", ".yml", ".csv"} for path in folder.rglob("*")):
         raise UsageError(
             f"The book {folder} holds no documents (*.yaml, *.csv); nothing was planned or "
-            "recorded. Write some, or start from an example: `meterhouse --home NEW init --example azure`."
+            "recorded. Write some, or start from an example: "
+            "`meterhouse --home NEW init --example azure`."
         )
 
 

@@ -18,9 +18,21 @@ from meterhouse.catalog.fields import (
     TimeOfDay,
     Zone,
 )
+from meterhouse.contracts.lifecycle import (
+    Anchor,
+    AnchorChange,
+    Cadence,
+    Cancellation,
+    Pause,
+    PriceFrom,
+    QuantityFrom,
+    Trial,
+    rising,
+)
 from meterhouse.contracts.modifiers import ContractModifiers, ItemModifiers
 from meterhouse.contracts.pins import Pin, PlanUse
 from meterhouse.contracts.prices import Flat, Price
+from meterhouse.contracts.profile import Profile
 
 
 class Prorate(Strict):
@@ -42,7 +54,10 @@ class Item(Sparing):
     """One thing a contract charges for."""
 
     SELDOM: ClassVar[frozenset[str]] = frozenset(
-        {"product", "list_price", "from_plan", "modifiers"}
+        {
+            *("product", "list_price", "from_plan", "modifiers"),
+            *("starts_on", "from", "until", "quantities", "prices"),
+        }
     )
 
     id: Id = Field(description="Id of the item, unique in its contract.")
@@ -52,7 +67,21 @@ class Item(Sparing):
         default_factory=_default_timing,
         description="Billed at the start or the end of a period; usage is always in arrears.",
     )
-    cadence: Literal["monthly"] = Field("monthly", description="Length of a billing period.")
+    cadence: Literal["daily", "weekly", "monthly", "quarterly", "yearly"] | Cadence = Field(
+        "monthly", description="Length of a billing period, by its name or as a count of units."
+    )
+    starts_on: Day | None = Field(
+        None, alias="from", description="First day it is charged; absent: that of the contract."
+    )
+    until: Day | None = Field(
+        None, description="First day it is no longer charged; what was paid for it is credited."
+    )
+    quantities: tuple[QuantityFrom, ...] | None = Field(
+        None, strict=False, description="Later quantities, for flat prices, in the order of days."
+    )
+    prices: tuple[PriceFrom, ...] | None = Field(
+        None, strict=False, description="Later prices, in the order of days."
+    )
     meter: Id | None = Field(
         None, description="Id of the meter that gives the quantity; for usage prices only."
     )
@@ -93,6 +122,19 @@ class Item(Sparing):
         return self
 
     @model_validator(mode="after")
+    def _series_hold(self) -> Self:
+        rising([one.starts_on for one in self.quantities or ()], "quantities")
+        rising([one.starts_on for one in self.prices or ()], "prices")
+        if self.quantities and self.quantity is None:
+            raise ValueError("`quantities` are for flat prices; this one reads a meter")
+        is_flat = isinstance(self.price, Flat)
+        if any(isinstance(one.price, Flat) != is_flat for one in self.prices or ()):
+            raise ValueError("`prices` turn a fee into usage; end the item and begin another")
+        if self.until is not None and self.starts_on is not None and self.until <= self.starts_on:
+            raise ValueError(f"`until` ({self.until}) must be later than `from`")
+        return self
+
+    @model_validator(mode="after")
     def _quantity_can_be_changed(self) -> Self:
         if self.modifiers is None or not self.modifiers.changes_quantity:
             return self
@@ -114,7 +156,12 @@ def _repeated_ids(items: tuple[Item, ...]) -> list[str]:
 class Contract(Documented):
     """Who pays whom for what, and from when until when."""
 
-    SELDOM: ClassVar[frozenset[str]] = frozenset({"custom", "plan", "pinned", "modifiers"})
+    SELDOM: ClassVar[frozenset[str]] = frozenset(
+        {
+            *("custom", "plan", "pinned", "modifiers", "anchor", "anchor_changes", "trial"),
+            *("pauses", "cancellation", "profile", "due_after_days"),
+        }
+    )
 
     customer: Id = Field(description="Id of the customer whose usage and fees are charged.")
     payer: Id = Field(
@@ -161,6 +208,23 @@ class Contract(Documented):
     modifiers: ContractModifiers | None = Field(
         None, description="What changes quantities and amounts of the contract as a whole."
     )
+    anchor: Anchor | None = Field(
+        None, description="Where periods begin, if not on `anchor_day` of the month."
+    )
+    anchor_changes: tuple[AnchorChange, ...] | None = Field(
+        None, strict=False, description="Later days of the month, in the order of days."
+    )
+    trial: Trial | None = Field(None, description="Days at the start that cost nothing.")
+    pauses: tuple[Pause, ...] | None = Field(
+        None, strict=False, description="Days on which nothing is charged, in order."
+    )
+    cancellation: Cancellation | None = Field(None, description="An end before `end`.")
+    due_after_days: Annotated[int, Field(ge=0, le=366)] | None = Field(
+        None, description="Days after its boundary on which a line is billed; default 0."
+    )
+    profile: Profile | None = Field(
+        None, description="How it is prorated and anchored, where it differs from the default."
+    )
     purchase_order: Text | None = Field(
         None, description="The payer's order number, printed on invoices."
     )
@@ -180,6 +244,16 @@ class Contract(Documented):
         repeated = _repeated_ids(self.items)
         if repeated:
             raise ValueError(f"item ids are used more than once: {', '.join(repeated)}")
+        return self
+
+    @model_validator(mode="after")
+    def _lifecycle_fits(self) -> Self:
+        rising([one.starts_on for one in self.anchor_changes or ()], "anchor_changes")
+        rising([one.starts_on for one in self.pauses or ()], "pauses")
+        if self.trial is not None and self.trial.until <= self.start:
+            raise ValueError(f"`trial` ends ({self.trial.until}) before the contract starts")
+        if self.cancellation is not None and self.cancellation.on < self.start:
+            raise ValueError("`cancellation` is before `start`: remove the contract's items")
         return self
 
     @model_validator(mode="after")

@@ -75,7 +75,8 @@ def periods(grids: pl.DataFrame, horizon: date) -> pl.DataFrame:
             period_start_on=boundary_of(pl.col("k")), period_end_on=boundary_of(pl.col("k") + 1)
         )
         .filter(
-            pl.col("period_end_on") > pl.col("first_on"), pl.col("period_start_on") < pl.col("until")
+            pl.col("period_end_on") > pl.col("first_on"),
+            pl.col("period_start_on") < pl.col("until"),
         )
         .select(*GRID, "period_start_on", "period_end_on", "step_months")
     )
@@ -91,9 +92,7 @@ def _steps(to: str) -> pl.Expr:
     return pl.when(pl.col("step_months").is_not_null()).then(by_month).otherwise(by_day)
 
 
-def realigned(
-    grids: pl.DataFrame, changes: pl.DataFrame, horizon: date
-) -> pl.DataFrame:
+def realigned(grids: pl.DataFrame, changes: pl.DataFrame, horizon: date) -> pl.DataFrame:
     """The periods with `cut_from` and `cut_to`, the days of each that count, and `billed_from`.
 
     A new anchor takes over where the old period that holds the day of the change ends. The gap from

@@ -16,7 +16,7 @@ class Profile(Sparing):
         {
             *("granularity", "day_count", "fixed_days", "factor_scale", "prorate_start"),
             *("prorate_end", "prorate_change", "prorate_quantity", "cancel_day", "grid_from"),
-            *("downgrade_effect", "credit_basis"),
+            *("downgrade_effect", "credit_basis", "usage_split_due"),
         }
     )
 
@@ -68,6 +68,10 @@ class Profile(Sparing):
         description="What the unused part of a fee is a part of: the amount that was billed, or "
         "the price of a full period; default `billed`.",
     )
+    usage_split_due: Literal["period_end", "at_once"] | None = Field(
+        None,
+        description="When usage before a change of its price is billed; default `period_end`.",
+    )
 
 
 DEFAULT = Profile(
@@ -83,6 +87,7 @@ DEFAULT = Profile(
     grid_from="contract",
     downgrade_effect="immediate",
     credit_basis="billed",
+    usage_split_due="period_end",
 )
 
 

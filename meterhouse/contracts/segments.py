@@ -8,22 +8,31 @@ from meterhouse.money import QUANTITY
 
 KEY = ("contract_id", "slot_from", "item_id")
 QUANTITIES = pl.Schema(
-    {
-        **{"contract_id": pl.String, "slot_from": pl.Date, "item_id": pl.String},
-        **{"from_on": pl.Date, "quantity": QUANTITY},
-    }
+    [
+        ("contract_id", pl.String()),
+        ("slot_from", pl.Date()),
+        ("item_id", pl.String()),
+        ("from_on", pl.Date()),
+        ("quantity", QUANTITY),
+    ]
 )
 PRICES = pl.Schema(
-    {
-        **{"contract_id": pl.String, "slot_from": pl.Date, "item_id": pl.String},
-        **{"from_on": pl.Date, "price_model": pl.String, "price": pl.String},
-    }
+    [
+        ("contract_id", pl.String()),
+        ("slot_from", pl.Date()),
+        ("item_id", pl.String()),
+        ("from_on", pl.Date()),
+        ("price_model", pl.String()),
+        ("price", pl.String()),
+    ]
 )
 PAUSES = pl.Schema({"contract_id": pl.String, "from_on": pl.Date, "until_on": pl.Date})
 ANCHORS = pl.Schema(
     {
-        **{"contract_id": pl.String, "item_id": pl.String},
-        **{"changed_on": pl.Date, "anchor_day": pl.Int64},
+        "contract_id": pl.String,
+        "item_id": pl.String,
+        "changed_on": pl.Date,
+        "anchor_day": pl.Int64,
     }
 )
 _CHANGING = ("quantity", "change", "pause", "resume", "cancel")
@@ -148,17 +157,14 @@ def _spans(told: pl.DataFrame) -> pl.DataFrame:
     closing = pl.when("is_off").then(
         pl.when("is_cancelled").then(pl.lit("cancel")).otherwise(pl.lit("pause"))
     )
-    marked = told.with_columns(
-        opened_by=opened, is_recounted=opened != "quantity"
-    ).with_columns(ends_as=pl.coalesce(closing, "opened_by"))
+    marked = told.with_columns(opened_by=opened, is_recounted=opened != "quantity").with_columns(
+        ends_as=pl.coalesce(closing, "opened_by")
+    )
     return (
         marked.with_columns(
             seg_to=pl.col("at").shift(-1).over(KEY, order_by="at"),
             closed_by=pl.col("ends_as").shift(-1).over(KEY, order_by="at").fill_null("end"),
-            counted_from=pl.when("is_recounted")
-            .then("at")
-            .forward_fill()
-            .over(KEY, order_by="at"),
+            counted_from=pl.when("is_recounted").then("at").forward_fill().over(KEY, order_by="at"),
         )
         .filter(~pl.col("is_off"))
         .select(

@@ -55,10 +55,10 @@ def _merged(windows: pl.DataFrame) -> pl.DataFrame:
         .agg(
             pl.col(others).first(),
             pl.col(last).last(),
-            end_on=pl.col("window_end_on").last(),
+            last_end=pl.col("window_end_on").last(),
         )
-        .with_columns(window_end_on="end_on")
-        .drop("run", "end_on")
+        .with_columns(window_end_on="last_end")
+        .drop("run", "last_end")
     )
 
 

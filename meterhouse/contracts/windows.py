@@ -1,6 +1,6 @@
 """Charge windows: the spans of service that one line each is charged for."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -102,7 +102,7 @@ def charge_windows(
     instant of each local day; what they do not say is as in CONTRACT_DEFAULTS and ITEM_DEFAULTS.
     The column `meter_version` is joined by whoever knows the meters.
     """
-    known = _completed(contracts, CONTRACT_DEFAULTS)
+    known = _completed(_cancelled(contracts), CONTRACT_DEFAULTS)
     stretched = stretches(_lives(known, _completed(items, ITEM_DEFAULTS)), series)
     cut = settled(_cut(stretched, series, horizon)).with_columns(**_times_of_day())
     timed = with_shares(_with_instants(cut, days))
@@ -120,13 +120,40 @@ def charge_windows(
     )
 
 
+def margin(items: pl.DataFrame, least: timedelta) -> timedelta:
+    """How far full periods of the items may reach past the days of their contracts."""
+    known = _completed(items, ITEM_DEFAULTS)
+    days = pl.col("cadence_unit").replace_strict(
+        {"day": 1, "week": 7, "month": 31, "year": 366}, return_dtype=pl.Int64
+    )
+    longest = known.select((pl.col("cadence_every") * days).max()).item() or 0
+    return max(least, timedelta(days=2 * longest + 8))
+
+
 def is_fee() -> pl.Expr:
     """Whether an item is a fee: it has a quantity of its own."""
     return pl.col("price_model") == "flat"
 
 
 def _completed(frame: pl.DataFrame, defaults: dict[str, pl.Expr]) -> pl.DataFrame:
-    return frame.with_columns(**{n: v for n, v in defaults.items() if n not in frame.columns})
+    missing = {n: v for n, v in defaults.items() if n not in frame.columns}
+    # A profile says only what differs from the default.
+    said = {n: pl.coalesce(n, v) for n, v in defaults.items() if n in frame.columns}
+    return frame.with_columns(**missing, **said)
+
+
+def _cancelled(contracts: pl.DataFrame) -> pl.DataFrame:
+    """The contracts with the day on which they are cut off, where a cancellation says one."""
+    if "cancellation_on" not in contracts.columns:
+        return contracts
+    at_once = pl.col("cancellation_effective") == "at_once"
+    on = pl.col("cancellation_on")
+    charged = (pl.col("cancel_day") == "charged").fill_null(value=False).cast(pl.Int64)
+    return contracts.with_columns(
+        cancel_on=pl.when(at_once).then(on + pl.duration(days=charged)),
+        cancel_due_on=pl.when(at_once).then(on),
+        stop_on=pl.when(pl.col("cancellation_effective") == "period_end").then(on),
+    )
 
 
 def _lives(contracts: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
@@ -250,8 +277,17 @@ def _due_on() -> pl.Expr:
     at = pl.when(arrears).then("window_end_at").otherwise("window_start_at")
     plain = day + pl.when(at > 0).then(pl.duration(days=1)).otherwise(pl.duration(days=0))
     is_last = arrears & (pl.col("closed_by") == "cancel")
+    waits = (
+        (pl.col("component") == "usage")
+        & (pl.col("closed_by") == "change")
+        & (pl.col("usage_split_due") == "period_end")
+    )
     special = (
-        pl.when(is_last).then("cancel_due_on").otherwise(pl.when(~arrears).then("billed_from"))
+        pl.when(waits)
+        .then(pl.min_horizontal("cut_to", "life_to"))
+        .when(is_last)
+        .then("cancel_due_on")
+        .otherwise(pl.when(~arrears).then("billed_from"))
     )
     return pl.coalesce(special, plain) + pl.duration(days="due_after_days")
 

@@ -1,4 +1,4 @@
-"""The order of lines in a document: each item with its own modifiers, then those of the contract."""
+"""The order of lines in a document: items with their modifiers, then what the contract makes."""
 
 import polars as pl
 

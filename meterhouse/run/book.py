@@ -29,6 +29,12 @@ select
 from newest
 """
 
+ENTRIES = """
+create or replace temp view contract_entries as
+select doc_id as contract_id, slot_from, unnest((content->'$.items')::json[]) as item
+from book.slots where kind = 'contract'
+"""
+
 TABLES = {
     # One row per business entity of the seller.
     "entities": """
@@ -169,7 +175,28 @@ TABLES = {
             epoch(cast(coalesce(content->>'$.end_time', content->>'$.day_starts_at', '00:00')
                 as time))::bigint as end_seconds,
             content->>'$.plan.id' as plan_id, content->>'$.plan.version' as plan_version,
-            nullif((content->'$.modifiers')::varchar, 'null') as modifiers
+            nullif((content->'$.modifiers')::varchar, 'null') as modifiers,
+            list_position(['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday',
+                'sunday'], content->>'$.anchor.weekday')::bigint as anchor_weekday,
+            coalesce((content->>'$.anchor.calendar')::boolean, false) as is_calendar,
+            (content->>'$.trial.until')::date as trial_until,
+            coalesce((content->>'$.trial.covers_usage')::boolean, false) as trial_covers_usage,
+            (content->>'$.cancellation.on')::date as cancellation_on,
+            content->>'$.cancellation.effective' as cancellation_effective,
+            coalesce((content->>'$.due_after_days')::bigint, 0) as due_after_days,
+            (content->>'$.profile.granularity') as granularity,
+            (content->>'$.profile.day_count') as day_count,
+            (content->>'$.profile.fixed_days')::bigint as fixed_days,
+            (content->>'$.profile.factor_scale') as factor_scale,
+            (content->>'$.profile.prorate_change') as prorate_change,
+            (content->>'$.profile.prorate_quantity') as prorate_quantity,
+            (content->>'$.profile.cancel_day') as cancel_day,
+            (content->>'$.profile.grid_from') as grid_from,
+            (content->>'$.profile.downgrade_effect') as downgrade_effect,
+            (content->>'$.profile.credit_basis') as credit_basis,
+            (content->>'$.profile.usage_split_due') as usage_split_due,
+            (content->>'$.profile.prorate_start') as profile_prorate_start,
+            (content->>'$.profile.prorate_end') as profile_prorate_end
         from latest where kind = 'contract'""",
     # One row per contract slot and item.
     "contract_items": """
@@ -183,12 +210,52 @@ TABLES = {
             (item->>'$.prorate.end')::boolean as prorate_end,
             item->>'$.product' as product_id, item->>'$.list_price' as list_price_id,
             item->>'$.from_plan' as plan_id,
-            nullif((item->'$.modifiers')::varchar, 'null') as modifiers
+            nullif((item->'$.modifiers')::varchar, 'null') as modifiers,
+            case item->>'$.cadence' when 'quarterly' then 3 else
+                coalesce((item->>'$.cadence.every')::bigint, 1) end as cadence_every,
+            coalesce(item->>'$.cadence.unit', case item->>'$.cadence' when 'daily' then 'day'
+                when 'weekly' then 'week' when 'yearly' then 'year' else 'month' end
+            ) as cadence_unit,
+            (item->>'$.from')::date as from_on, (item->>'$.until')::date as until_on
         from (
             select
                 doc_id as contract_id, slot_from, slot_to, version_seq,
                 unnest((content->'$.items')::json[]) as item
             from book.slots where kind = 'contract'
+        )""",
+    # One row per contract slot, item and later quantity.
+    "item_quantities": """
+        select contract_id, slot_from, item_id, (entry->>'$.from')::date as from_on,
+            (entry->>'$.quantity')::decimal(38, 12) as quantity
+        from (
+            select contract_id, slot_from, item->>'$.id' as item_id,
+                unnest((item->'$.quantities')::json[]) as entry
+            from contract_entries where (item->'$.quantities') is not null
+        )""",
+    # One row per contract slot, item and later price.
+    "item_prices": """
+        select contract_id, slot_from, item_id, (entry->>'$.from')::date as from_on,
+            entry->>'$.price.model' as price_model, (entry->'$.price')::varchar as price
+        from (
+            select contract_id, slot_from, item->>'$.id' as item_id,
+                unnest((item->'$.prices')::json[]) as entry
+            from contract_entries where (item->'$.prices') is not null
+        )""",
+    # One row per contract and pause.
+    "pauses": """
+        select contract_id, (entry->>'$.from')::date as from_on,
+            (entry->>'$.until')::date as until_on
+        from (
+            select doc_id as contract_id, unnest((content->'$.pauses')::json[]) as entry
+            from latest where kind = 'contract' and (content->'$.pauses') is not null
+        )""",
+    # One row per contract and change of its anchor day.
+    "anchor_changes": """
+        select contract_id, entry->>'$.item' as item_id, (entry->>'$.from')::date as changed_on,
+            (entry->>'$.anchor_day')::bigint as anchor_day
+        from (
+            select doc_id as contract_id, unnest((content->'$.anchor_changes')::json[]) as entry
+            from latest where kind = 'contract' and (content->'$.anchor_changes') is not null
         )""",
 }
 
@@ -204,6 +271,7 @@ def flatten(db: duckdb.DuckDBPyConnection, only: Collection[str] = tuple(TABLES)
     db.execute(
         f"create or replace temp view latest as select * from book.slots where slot_to = {FOREVER}"
     )
+    db.execute(ENTRIES)
     for name in only:
         db.execute(f"create or replace table book.{name} as {TABLES[name]}")
 

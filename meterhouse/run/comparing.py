@@ -19,6 +19,7 @@ from meterhouse.run import steps
 from meterhouse.run.applying import property_columns_of
 from meterhouse.run.book import flatten
 from meterhouse.run.context import Run
+from meterhouse.run.kept import forget
 from meterhouse.run.proposed import SCHEMA
 from meterhouse.run.scratch import scratch_run
 
@@ -116,6 +117,8 @@ def _propose(run: Run, db: duckdb.DuckDBPyConnection, new: Sequence[Change]) -> 
     rows = [(c.kind, c.id, c.valid_from, canonical_json(c.content)) for c in new]
     frame = pl.DataFrame(rows, schema=SCHEMA, orient="row").with_row_index("row_no")
     run.warehouse.replace(db, "ops.proposed_versions", frame.cast({"row_no": pl.Int64}))
+    # Windows that stand were cut from the recorded book.
+    forget(db)
     db.execute(WITH_PROPOSED.format(known_at=int(run.known_at)))
     flatten(db)
 

@@ -7,13 +7,13 @@ from datetime import date, datetime, timedelta
 import duckdb
 import polars as pl
 
-from meterhouse.contracts.windows import charge_windows
+from meterhouse.contracts.windows import charge_windows, margin
 from meterhouse.duck import literal
 from meterhouse.periods import local_instants, zone_days, zone_offsets
 from meterhouse.run.book import flatten
 from meterhouse.run.estimating import ASKS, usage_days
 from meterhouse.run.meter_versions import Meters
-from meterhouse.run.windows import MARGIN
+from meterhouse.run.windows import MARGIN, read_series
 
 DAY = timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
@@ -62,8 +62,9 @@ def usage_windows(
     contracts = contracts.join(items, on="contract_id", how="semi")
     zones = contracts["zone"].unique().to_list()
     first = min([last_on, *contracts["start_on"].to_list()])
-    days = zone_days(zones, first - MARGIN, last_on + MARGIN)
-    return charge_windows(contracts, items, days, last_on + DAY)
+    around = margin(items, MARGIN)
+    days = zone_days(zones, first - around, last_on + around)
+    return charge_windows(contracts, items, days, last_on + DAY, read_series(db))
 
 
 def asks_of(windows: pl.DataFrame, definitions: pl.DataFrame) -> pl.DataFrame:

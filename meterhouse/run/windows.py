@@ -6,7 +6,8 @@ from datetime import date, timedelta
 import duckdb
 import polars as pl
 
-from meterhouse.contracts.windows import charge_windows
+from meterhouse.contracts.segments import Series
+from meterhouse.contracts.windows import charge_windows, margin
 from meterhouse.periods import zone_days, zone_offsets
 from meterhouse.run.context import Run
 from meterhouse.run.kept import WINDOWS, forget, is_kept, keep, made_of_windows
@@ -54,14 +55,21 @@ def _cut(run: Run, db: duckdb.DuckDBPyConnection, first: date, last: date) -> in
     meters = db.sql("select meter_id, meter_version, slot_from, slot_to from book.meters").pl()
     zones = sorted({*contracts["zone"].to_list(), NO_CONTRACT_ZONE})
     starts = [first, *contracts["start_on"].drop_nulls().to_list()]
-    days = zone_days(zones, min(starts) - MARGIN, last + MARGIN)
+    around = margin(items, MARGIN)
+    days = zone_days(zones, min(starts) - around, last + around)
     run.warehouse.replace(db, "usage.zone_offsets", zone_offsets(zones, first, last))
     run.warehouse.replace(db, "usage.zone_days", days)
-    windows = charge_windows(contracts, items, days, last)
+    windows = charge_windows(contracts, items, days, last, read_series(db))
     with_meters = with_meter_version(windows, meters)
     count = run.warehouse.replace(db, "billing.charge_windows", with_meters)
     _make_coverage(db, last)
     return count
+
+
+def read_series(db: duckdb.DuckDBPyConnection) -> Series:
+    """What the book's contracts say with dates."""
+    tables = ("item_quantities", "item_prices", "pauses", "anchor_changes")
+    return Series(*(db.sql(f"from book.{table}").pl() for table in tables))
 
 
 def _span(db: duckdb.DuckDBPyConnection, through: date) -> tuple[date, date]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
@@ -67,14 +67,19 @@ class Timeline:
         wanted = desired(terms, self.case, self.profile, through)
         lines = new_lines(wanted, self.billed, through)
         self.billed = billed_with(self.billed, lines, on)
+        if "at" in self.case["given"]:
+            at = datetime.fromisoformat(self.case["given"]["at"])
+            lines = lines.filter(pl.col("window_start") <= at, at < pl.col("window_end"))
         return lines
 
 
 def bills_of(case: Mapping[str, Any]) -> list[Bill]:
     """The documents of each look."""
     line = Timeline(case, system_of(case), profile_of(case))
-    looks = [_look(look) for look in case["when"]]
-    changes = [c for c in line.known(date.max) if c.get("type") != "add" or "plans" in case["given"]]
+    looks = [_look(look, case) for look in case["when"]]
+    changes = [
+        c for c in line.known(date.max) if c.get("type") != "add" or "plans" in case["given"]
+    ]
     _bill_before(line, looks[0], changes)
     found: list[Bill] = []
     for number, on in enumerate(looks):
@@ -87,10 +92,15 @@ def bills_of(case: Mapping[str, Any]) -> list[Bill]:
     return found
 
 
-def _look(look: Mapping[str, Any]) -> date:
+def _look(look: Mapping[str, Any], case: Mapping[str, Any]) -> date:
     refuse_unknown("when", look, {"bill_as_of"})
+    begins = case["given"].get("contract", {}).get("start_instant")
     try:
-        return date.fromisoformat(look["bill_as_of"])
+        day = date.fromisoformat(look["bill_as_of"])
+        # A look at the instant of the start is one at its local day.
+        if begins is not None and datetime.fromisoformat(begins).date() == day:
+            return local_day({"start_instant": begins}, case["timezone"], "start") or day
+        return day
     except ValueError as error:
         raise NotSupported(f"a look at {look['bill_as_of']}") from error
 
@@ -99,9 +109,11 @@ def _bill_before(line: Timeline, first: date, changes: Sequence[Mapping[str, Any
     """What was billed before the first look, each boundary and change on its day."""
     given = line.case["given"]
     told = "already_billed" in given or "period" in given or line.case.get("implied")
-    if not told and line.system.catches_up:
-        return
     zone = line.case.get("timezone") or "UTC"
+    is_change = first in {local_day(change, zone, "date") for change in changes}
+    told = told or (is_change and line.system.bills_before_changes)
+    if "at" in given or (not told and line.system.catches_up):
+        return
     days = {day for c in changes if (day := local_day(c, zone, "date")) and day < first}
     for day in sorted({*days, first - DAY}):
         line.bill(day)
@@ -152,6 +164,7 @@ def _charge(row: Mapping[str, Any]) -> Charge:
         (row["window_start"], row["window_end"]),
         is_advance=row["timing"] == "advance",
         share=share,
+        opens=row["opens_on"] or start,
     )
 
 
@@ -165,5 +178,3 @@ def _part(row: Mapping[str, Any], name: str) -> Decimal:
 def _nine(value: Decimal) -> Decimal:
     with localcontext(prec=60):
         return value.quantize(Decimal("1E-9"), ROUND_HALF_UP)
-
-

@@ -19,7 +19,15 @@ from tests.conformance.vectors import NotSupported
 
 GIVEN = {
     *("plans", "items", "unit_price", "tax_rates", "contract", "usage", "discounts", "taxes"),
-    *("wallets", "credits", "thresholds", "changes", "tax_rounding", "customer_tax_rate"),
+    *(
+        "wallets",
+        "credits",
+        "thresholds",
+        "changes",
+        "grace_period_days",
+        "tax_rounding",
+        "customer_tax_rate",
+    ),
 }
 _CONTRACT = {"start", "start_instant", "billing_time", "end", "currency"}
 _CHANGE = {"date", "instant", "type", "to", "effective", "unused", "plan"}
@@ -48,6 +56,9 @@ class Case:
         self.ends: date | None = None
         self.ended_due: date | None = None
         self.unused = "skip"
+        # The last day that was agreed from the start, exclusive: fees in advance end there too.
+        told = self.given["contract"].get("end")
+        self.term = date.fromisoformat(told[:10]) if told else date.max
         self.switch: tuple[date, Item] | None = None
         for change in self.given.get("changes", ()):
             self._change(change)
@@ -62,7 +73,7 @@ class Case:
     def _change(self, change: Mapping[str, Any]) -> None:
         refuse_unknown("change field", change, _CHANGE)
         on = self._day(change, "date", "instant")
-        if change["type"] == "terminate":
+        if change["type"] in ("terminate", "cancel", "cancel_immediate"):
             is_charged = profile_of(self.case).get("cancel_day") == "charged"
             self.ends = on + timedelta(days=int(is_charged))
             self.ended_due = on
@@ -116,12 +127,13 @@ class Case:
                     found.append(
                         Window(piece, start, end, (opens, closes), due, quantity, is_last=True)
                     )
-        return sorted(found, key=lambda window: (window.due, window.start))
+        # In the order of their items: `sorted` keeps it among those that are due on one day.
+        return sorted(found, key=lambda window: window.due)
 
     def _pieces(
         self, item: Item, opens: date, closes: date
     ) -> list[tuple[Item, tuple[date, date]]]:
-        start, end = max(opens, self.start), closes
+        start, end = max(opens, self.start), min(closes, self.term)
         if self.ends is not None and (item.timing == "arrears" or start >= self.ends):
             end = min(end, self.ends)
         cuts = [start, end]
@@ -178,6 +190,8 @@ class Case:
         quantity = row["quantity"] if row["component"] == "usage" else None
         line = Line(row["amount"], quantity, item.name, item.plan)
         line.is_fee = row["component"] == "fee"
+        window = windows[row["window_no"]]
+        line.span = (window.start, window.end)
         line.precise = row["amount_unrounded"] if is_own else None
         if item.tax_rate is not None:
             rate = Decimal(item.tax_rate)

@@ -10,9 +10,10 @@ from tests.conformance.lifecycle_terms import (
     DAY,
     Item,
     Terms,
+    flat,
     items_of_plan,
     local_day,
-    plainly,
+    of_period,
     price_of,
     span,
 )
@@ -119,12 +120,20 @@ def _change_plan(
 ) -> None:
     """The items of the plan in force end, or get the price of the other where nothing else
     differs."""
+    if "new_components" in given:
+        fresh = [
+            Item(f"new-{n}", one["name"], flat(one["amount"]), from_on=on)
+            for n, one in enumerate(given["new_components"])
+        ]
+        terms.items = [*(replace(one, until_on=on) for one in terms.items), *fresh]
+        return
+    terms.items = [piece for one in terms.items for piece in _carried_on(one, on)]
     plans = given["plans"]
     now = max(item.plan for item in terms.items if item.until_on is None and item.plan >= 0)
     current = _current(terms)
     now = current.plan if current is not None else now
     target = target_of(change, plans, now % 1000)
-    items = items_of_plan(target, plans[target], given)
+    items = [of_period(one, given) for one in items_of_plan(target, plans[target], given)]
     if change.get("effective") in ("end_of_period", "period_end"):
         raise NotSupported("a change at the end of the period")
     is_plain = (
@@ -151,10 +160,14 @@ def _change_plan(
     terms.items = [*ended, *fresh]
 
 
+def _carried_on(item: Item, on: date) -> list[Item]:
+    """Usage that carries over is told for each plan."""
+    if item.plan >= 0 or item.until_on is not None:
+        return [item]
+    return [replace(item, until_on=on), replace(item, id=f"{item.id}-{on}", from_on=on)]
+
+
 def _current(terms: Terms) -> Item | None:
     """The fee that a change of the plan is about."""
     fees = [one for one in terms.items if one.is_fee and one.until_on is None and one.plan >= 0]
     return fees[0] if len(fees) == 1 else next((f for f in fees), None) if fees else None
-
-
-__all__ = ["added_on", "changed", "plainly", "target_of"]

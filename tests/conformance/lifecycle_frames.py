@@ -135,7 +135,8 @@ def desired(
     lines = charge_lines(asked).select(
         "window_id", "quantity", "amount_unrounded", "amount", "steps"
     )
-    return asked.drop("quantity").join(lines, on="window_id", validate="1:1")
+    joined = asked.drop("quantity").join(lines, on="window_id", validate="1:1")
+    return joined.with_columns(contract_from=pl.lit(terms.start))
 
 
 def _used(row: Mapping[str, Any], case: Mapping[str, Any]) -> Decimal:
@@ -166,7 +167,8 @@ def new_lines(wanted: pl.DataFrame, billed: pl.DataFrame | None, through: date) 
     lines = difference(wanted, empty if billed is None else billed, through, through)
     more = ("served_end_on", "share_numerator", "share_denominator", "credit_numerator",
             "credit_denominator")  # fmt: skip
-    told = wanted.with_columns(role="component").select("window_id", *more)
+    opens = pl.max_horizontal("period_start_on", "contract_from")
+    told = wanted.select("window_id", *more, opens_on=opens)
     return lines.join(told, on="window_id", how="left")
 
 

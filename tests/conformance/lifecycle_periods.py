@@ -12,7 +12,7 @@ from meterhouse.entitlements.grants import Grant
 from meterhouse.invoicing import thresholds
 from meterhouse.invoicing.allocation import allocate
 from meterhouse.money import AMOUNT, round_half_away
-from meterhouse.pricing.modifiers.shares import part_of
+from meterhouse.pricing.modifiers import shares as windows_share
 from tests.conformance import lifecycle_taxes
 from tests.conformance.lifecycle_case import Case
 from tests.conformance.lifecycle_document import (
@@ -39,10 +39,40 @@ _FREE = {"granted", "free", "promo", "promotional"}
 
 
 def documents(case: Mapping[str, Any]) -> list[Document]:
-    """The documents on the days that are looked at, in order."""
+    """The documents on the days that are looked at, in order.
+
+    Where usage says when it was received, each look knows what was received before its day, and one
+    that is a later `step` of the same day what was received on it.
+    """
+    if not any("received" in use for use in _usage(case)):
+        for look in case["when"]:
+            refuse_unknown("when", look, {"bill_as_of"})
+        return _documents(case)
+    found = []
+    for look in case["when"]:
+        refuse_unknown("when", look, {"bill_as_of", "step"})
+        known = [use for use in _usage(case) if _is_known(use, look)]
+        given = {**case["given"], "usage": known}
+        day = date.fromisoformat(look["bill_as_of"])
+        seen = _documents({**case, "given": given, "when": [look]})
+        found += [one for one in seen if one.invoice_date == day]
+    return found
+
+
+def _usage(case: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    usage = case["given"].get("usage", [])
+    return usage if isinstance(usage, list) else []
+
+
+def _is_known(use: Mapping[str, Any], look: Mapping[str, Any]) -> bool:
+    received, day = use.get("received", ""), look["bill_as_of"]
+    return bool(received < day or (received == day and "step" in look))
+
+
+def _documents(case: Mapping[str, Any]) -> list[Document]:
     read = Case(case)
     windows = read.windows()
-    end = read.ends or read.horizon + timedelta(days=3660)
+    end = min(read.ends or read.horizon + timedelta(days=3660), read.term)
     lines = charged(windows, read.currency, read.commitments(), (read.start, end))
     crossings = _crossings(read)
     asked = [one.get("note", "") for one in case["expect"]]
@@ -194,7 +224,7 @@ def _credit_note(
     """What is given back of fees in advance when the contract ends: of what was billed, by days."""
     if read.ends is None or day != read.ended_due or read.unused == "skip":
         return None
-    if read.unused != "credit":
+    if read.unused not in ("credit", "offset", "refund"):
         raise NotSupported(f"unused {read.unused}")
     found = []
     for row in lines.filter(pl.col("timing") == "advance").to_dicts():
@@ -202,7 +232,7 @@ def _credit_note(
         rest = (window.end - read.ends).days
         if window.start < read.ends and rest > 0:
             whole = (window.end - window.start).days
-            exact = part_of(row["amount"], rest, whole, prorate=True)
+            exact = _part(row["amount"], rest, whole)
             line = replace(read.line(row, windows), quantity=None, tax_base=-exact)
             line.amount = -round_half_away(exact, read.places)
             found.append(line)
@@ -210,7 +240,15 @@ def _credit_note(
         return None
     note = Document(found, day, details={"document": "credit_note"})
     _settled(read, note, discount_rows([]), ZERO)
+    note.details |= {"refund": -note.total} if read.unused == "refund" else {}
     return note
+
+
+def _part(amount: Decimal, numerator: int, denominator: int) -> Decimal:
+    one = {"share_numerator": [numerator], "share_denominator": [denominator]}
+    whole = pl.DataFrame({**one, "amount": pl.Series([amount], dtype=AMOUNT)})
+    prorated = windows_share.part(pl.col("amount"), pl.lit(value=True))
+    return Decimal(whole.select(prorated).item())
 
 
 def _apply_note(document: Document, note: Document) -> None:
@@ -219,7 +257,9 @@ def _apply_note(document: Document, note: Document) -> None:
         "tax": -note.tax,
         "total": -note.total,
     }
-    document.credits_applied += min(-note.total, document.total)
+    # What is paid back is not used for the invoice.
+    if "refund" not in note.details:
+        document.credits_applied += min(-note.total, document.total)
 
 
 def _wallets(read: Case) -> list[Grant]:

@@ -16,11 +16,13 @@ class System(NamedTuple):
     profile: Mapping[str, Any] = {}
     catches_up: bool = True
     credits: str = "invoice"
+    bills_before_changes: bool = False
 
 
 SYSTEMS = {
     "killbill": System(
-        {"factor_scale": "9", "grid_from": "segment", "credit_basis": "price"}, credits="invoice"
+        {"factor_scale": "9", "grid_from": "segment", "credit_basis": "price"},
+        bills_before_changes=True,
     ),
     "lago": System({"cancel_day": "charged"}, catches_up=False, credits="note"),
     "meteroid": System(catches_up=False),
@@ -29,7 +31,7 @@ SYSTEMS = {
     "zuora": System({"day_count": "actual_calendar_month"}),
     "financialforce": System({"day_count": "actual_period"}),
     "chargebee": System(catches_up=False),
-    "withorb": System(catches_up=False, credits="balance"),
+    "withorb": System({"usage_split_due": "at_once"}, catches_up=False, credits="balance"),
 }
 _WORDS = {"getlago": "lago", "openmeterio": "openmeter", "certinia": "financialforce"}
 
@@ -54,6 +56,13 @@ def profile_of(case: Mapping[str, Any]) -> dict[str, Any]:
     """The profile of a case: what its proration says over what its system does."""
     profile = dict(system_of(case).profile)
     told = case["given"].get("proration", {})
+    changes = case["given"].get("changes", ())
+    # Lago charges quantities of fees that change whole, unless a plan says that it prorates them.
+    is_lago = system_of(case) is SYSTEMS["lago"]
+    if is_lago and any(change.get("type") == "quantity" for change in changes):
+        profile["prorate_quantity"] = "full"
+    if case["given"].get("defer_mid_period_invoices"):
+        profile["usage_split_due"] = "period_end"
     for name, value in told.items():
         if name == "day_count" and value in _COUNTS:
             profile["day_count"] = _COUNTS[value]

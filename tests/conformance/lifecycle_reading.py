@@ -16,6 +16,7 @@ from tests.conformance.lifecycle_terms import (
     items_of_plan,
     later,
     local_day,
+    of_period,
     seconds_of,
     span,
 )
@@ -41,7 +42,11 @@ def dated(case: Mapping[str, Any]) -> Mapping[str, Any]:
     length = 30
     is_told = False
     for change in changes:
-        at, left, day = change.pop("at", None), change.pop("remaining", None), change.pop("day", None)
+        at, left, day = (
+            change.pop("at", None),
+            change.pop("remaining", None),
+            change.pop("day", None),
+        )
         if left is not None:
             rest, _, length_text = str(left).partition("/")
             length = int(length_text or 30)
@@ -137,6 +142,9 @@ def _planned(given: Mapping[str, Any]) -> list[Item]:
         if change.get("type") in ("change_plan", "plan") and len(told) > 1:
             now = target_of(change, told, now)
             targets.add(now)
+        # A plan that is listed for its price alone.
+        targets |= {n for n, plan in enumerate(told) if change.get("type") == "change_price"
+                    and plan.get("price") == change["to"]}  # fmt: skip
     targets -= {0}
     kept = [(number, plan) for number, plan in enumerate(told) if number not in targets]
     found = [item for number, plan in kept for item in items_of_plan(number, plan, given)]
@@ -144,17 +152,11 @@ def _planned(given: Mapping[str, Any]) -> list[Item]:
         len(told) == 1
     ):  # fmt: skip
         raise NotSupported("a change to a plan that is not told")
-    if "period" in given:
-        return [_of_period(item, given["period"]) for item in found]
-    return found
-
-
-def _of_period(item: Item, period: Mapping[str, Any]) -> Item:
-    """A month that is told by its days is that many days long."""
-    if item.cadence != (1, "month"):
-        return item
-    days = (date.fromisoformat(period["end"]) - date.fromisoformat(period["start"])).days
-    return replace(item, cadence=(days, "day"))
+    first = next((c["from"] for c in given.get("changes", ()) if c.get("type") == "quantity"
+                  and c.get("from")), None)  # fmt: skip
+    if first is not None:
+        found = [replace(one, quantity=Decimal(first)) if one.is_fee else one for one in found]
+    return [of_period(item, given) for item in found]
 
 
 def _carried(given: Mapping[str, Any], terms: Terms) -> Item:
@@ -175,16 +177,10 @@ def _components(given: Mapping[str, Any]) -> list[Item]:
     change = given["changes"][0]
     if len(given["changes"]) != 1 or change.get("effective", "immediate") != "immediate":
         raise NotSupported("components that change at another time")
-    on = date.fromisoformat(change["date"])
-    old = [
-        Item(f"old-{n}", one["name"], flat(one["amount"]), until_on=on)
+    return [
+        Item(f"old-{n}", one["name"], flat(one["amount"]))
         for n, one in enumerate(given["old_components"])
     ]
-    new = [
-        Item(f"new-{n}", one["name"], flat(one["amount"]), from_on=on)
-        for n, one in enumerate(given["new_components"])
-    ]
-    return [*old, *new]
 
 
 def _ends(terms: Terms, contract: Mapping[str, Any], given: Mapping[str, Any]) -> None:
@@ -194,9 +190,7 @@ def _ends(terms: Terms, contract: Mapping[str, Any], given: Mapping[str, Any]) -
         terms.end = date.fromisoformat(contract["end_inclusive"]) + DAY
 
 
-def _anchor_of_plans(
-    terms: Terms, given: Mapping[str, Any], contract: Mapping[str, Any]
-) -> None:
+def _anchor_of_plans(terms: Terms, given: Mapping[str, Any], contract: Mapping[str, Any]) -> None:
     told = list(given.get("plans", given.get("items", ())))
     if contract.get("anchor_day"):
         terms.anchor_day = int(contract["anchor_day"])

@@ -1,7 +1,7 @@
 """What a timeline case says, as items of a contract and what becomes of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -146,6 +146,14 @@ def items_of_plan(number: int, plan: Mapping[str, Any], given: Mapping[str, Any]
         for one in plan.get("fixed_charges_in_arrears", ())
     ]
     return [*more] if more else [item]
+
+
+def of_period(item: Item, given: Mapping[str, Any]) -> Item:
+    """A month that is told by its days is that many days long."""
+    if "period" not in given or item.cadence != (1, "month"):
+        return item
+    start, end = (date.fromisoformat(given["period"][name]) for name in ("start", "end"))
+    return replace(item, cadence=((end - start).days, "day"))
 
 
 def seconds_of(instant: str) -> int:

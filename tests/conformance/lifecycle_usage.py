@@ -27,6 +27,7 @@ _PLAN = {
 }
 _TIERS = {"tiers": "graduated", "tiers_graduated": "graduated", "tiers_volume": "volume"}
 _TIER = {"up_to": "up_to", "unit": "unit_amount", "flat": "flat_amount"}
+_USE = {"date", "item", "quantity", "region", "split", "billed", "received"}
 FIRST, LAST = date(2024, 1, 1), date(2024, 2, 1)
 
 
@@ -229,7 +230,7 @@ def read_usage(given: Mapping[str, Any], items: Sequence[Item]) -> list[dict[str
 
 
 def _use(one: Mapping[str, Any], items: Sequence[Item]) -> dict[str, Any]:
-    refuse_unknown("usage field", one, {"date", "item", "quantity", "region", "split", "billed"})
+    refuse_unknown("usage field", one, _USE)
     metered = [n for n, item in enumerate(items) if not item.is_fee]
     if one.get("item") is not None:
         metered = [n for n in metered if items[n].name == one["item"]]

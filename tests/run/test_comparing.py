@@ -154,7 +154,7 @@ def test_a_what_if_names_winners_and_losers_in_tables_csv_and_a_picture(home, tm
         {"currency": "USD", "amount_old": "320.00", "amount_new": "320.00",
          "amount_difference": "0.00", "winners": 1, "losers": 1, "unchanged": 2}
     ]  # fmt: skip
-    rows = list(csv.DictReader(table.open(newline="")))
+    rows = list(csv.DictReader(table.read_text().splitlines()))
     changed = {row["customer_id"]: Decimal(row["amount_difference"]) for row in rows
                if row["customer_id"] in {"dear", "cheap"}}  # fmt: skip
     assert changed == {"dear": Decimal(-10), "cheap": Decimal(10)}

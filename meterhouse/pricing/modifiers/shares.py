@@ -1,15 +1,9 @@
 """The share of a full period that a window is: what is given for a period is cut by it."""
 
-from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
-
 import polars as pl
 
 from meterhouse.money import AMOUNT
 from meterhouse.pricing.flat import charged_days
-from meterhouse.pricing.steps import EXACT
-
-_PLACES = Decimal("1E-18")
-_QUOTIENT = Context(prec=96, rounding=ROUND_HALF_UP)
 
 
 def with_share(windows: pl.DataFrame) -> pl.DataFrame:
@@ -24,19 +18,9 @@ def part(amount: pl.Expr, prorate: pl.Expr) -> pl.Expr:
     """The window's part of what is given for a full period, or all of it."""
     numerator = pl.col("share_numerator").cast(AMOUNT)
     denominator = pl.col("share_denominator").cast(AMOUNT)
-    # exact: one multiplication, then one division at 18 places. Amounts have at most 12 decimals,
-    # so the quotient is farther from any half cent it is not on than its rounding moves it.
+    # exact: one multiplication, then one division at 18 places; amounts have at most 12 decimals.
     cut = amount * numerator / denominator
     return pl.when(prorate & (numerator != denominator)).then(cut).otherwise(amount)
-
-
-def part_of(amount: Decimal, numerator: int, denominator: int, *, prorate: bool) -> Decimal:
-    """The same of one amount, slow and obvious."""
-    if not prorate or numerator == denominator:
-        return amount
-    with localcontext(EXACT):
-        product = amount * numerator
-    return _QUOTIENT.quantize(_QUOTIENT.divide(product, denominator), _PLACES)
 
 
 def text() -> pl.Expr:
