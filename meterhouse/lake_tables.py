@@ -10,7 +10,7 @@ INLINED = ("control.counters", "facts.files")
 INLINE_ROWS = 1_000_000
 LONG_ROWS = 8_192  # rows of a row group where each holds a document
 # Of events: small enough that a customer's month is read without the days of all others.
-EVENT_ROWS = 16_384
+EVENT_ROWS = 8_192
 
 
 def group_rows(table: str) -> int | None:

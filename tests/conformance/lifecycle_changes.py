@@ -46,9 +46,16 @@ def changed(
     elif kind == "anchor_day":
         named = [one.id for one in terms.items if one.name == change.get("item")]
         terms.anchors.append((named[0] if named else None, on, int(change["to"])))
-    elif kind == "add":
-        pass  # An item that is added begins on its day: see `added_on`.
-    elif kind == "remove":
+    else:
+        _change_items(terms, on, change, case["given"])
+
+
+def _change_items(
+    terms: Terms, on: date, change: Mapping[str, Any], given: Mapping[str, Any]
+) -> None:
+    """The items with a change of their own; one that is added begins on its day: `added_on`."""
+    kind = change["type"]
+    if kind == "remove":
         terms.items = [
             replace(one, until_on=on) if _is_meant(one, change) else one for one in terms.items
         ]
@@ -57,8 +64,8 @@ def changed(
     elif kind == "change_price":
         terms.items = [_with_price(one, on, change) for one in terms.items]
     elif kind in ("change_plan", "plan"):
-        _change_plan(terms, on, change, case["given"])
-    else:
+        _change_plan(terms, on, change, given)
+    elif kind != "add":
         raise NotSupported(f"change {kind}")
 
 

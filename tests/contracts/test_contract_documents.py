@@ -120,7 +120,7 @@ REFUSED_ITEMS = {
     "a fee with a meter": ({**FEE, "meter": "calls"}, "no `meter`"),
     "a fee without a quantity": ({**FEE, "quantity": None}, "has a `quantity`"),
     "a negative quantity": ({**FEE, "quantity": "-1"}, "must not be negative"),
-    "a yearly cadence": ({**FEE, "cadence": "yearly"}, "monthly"),
+    "a fortnightly cadence": ({**FEE, "cadence": "fortnightly"}, "monthly"),
 }
 
 

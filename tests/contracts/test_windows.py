@@ -14,7 +14,7 @@ from meterhouse.money import QUANTITY
 from meterhouse.periods import INSTANT, boundary, zone_days
 
 ALWAYS, FOREVER = date(1, 1, 1), date(9999, 12, 31)
-DAYS = zone_days(["Europe/Berlin", "America/Santiago", "UTC"], date(2023, 1, 1), date(2030, 1, 1))
+DAYS = zone_days(["Europe/Berlin", "America/Santiago", "UTC"], date(2022, 11, 1), date(2030, 1, 1))
 CONTRACT = {
     "contract_id": "c",
     "customer_id": "acme",

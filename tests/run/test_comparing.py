@@ -100,6 +100,8 @@ def test_a_plan_says_what_each_customer_pays_more_or_less_and_which_documents_it
     ] == [
         ("cheap", "USD", "20.00", "25.00", "5.00"),
         ("dear", "USD", "20.00", "15.00", "-5.00"),
+        # Its windows change: the minimum takes up what the usage costs less.
+        ("floored", "USD", "100.00", "100.00", "0.00"),
     ]  # fmt: skip
     assert {one["is_issued"] for one in money["windows"] if one["amount_difference"] != "0"} == {
         True
