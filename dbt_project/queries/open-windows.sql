@@ -36,5 +36,7 @@ left join book.meters as meters
         and windows.meter_version = meters.meter_version
 left join billing.desired_lines as desired on windows.window_id = desired.window_id
 anti join facts.billed_lines as billed on windows.window_id = billed.window_id
-where windows.customer_id = coalesce($customer, windows.customer_id)
+where
+    windows.customer_id = coalesce($customer, windows.customer_id)
+    and windows.window_start_on <= run.through
 order by all

@@ -164,9 +164,9 @@ def test_fees_begin_when_the_trial_ends_and_are_anchored_there():
 
 
 @given(
-    st.lists(
-        st.tuples(st.integers(0, 80), st.integers(0, 9999), st.booleans()), max_size=5
-    ).map(lambda found: sorted({day: (day, n, q) for day, n, q in found}.values()))
+    st.lists(st.tuples(st.integers(0, 80), st.integers(0, 9999), st.booleans()), max_size=5).map(
+        lambda found: sorted({day: (day, n, q) for day, n, q in found}.values())
+    )
 )
 def test_changes_one_by_one_come_to_what_they_come_to_at_once(changes):
     """What is billed after each change, and in the end, is what is desired in the end."""
@@ -194,7 +194,11 @@ def test_the_profile_of_a_contract_stands_before_that_of_its_customer():
 
 FEE = {"id": "seats", "description": "Seats", "price": {"model": "flat", "amount": "10"}}
 BOOK = {
-    **{"customer": "c", "entity": "e", "currency": "EUR", "zone": "UTC", "payment_terms": "t"},
+    "customer": "c",
+    "entity": "e",
+    "currency": "EUR",
+    "zone": "UTC",
+    "payment_terms": "t",
     "start": "2024-01-01",
 }
 

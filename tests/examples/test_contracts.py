@@ -1,4 +1,4 @@
-"""The book of thirty contracts: every price model, modifier and event of a life, to its invoices."""
+"""The example of thirty contracts: each price model, modifier and event of a life, as invoices."""
 
 import shutil
 from datetime import date
@@ -57,7 +57,8 @@ def invoices(lake):
     text, last = [], None
     for customer, invoiced, due, net, name, item, start, end, dims, quantity, amount, kind in rows:
         if name != last:
-            text += ["", f"{customer}: {kind.replace('_', ' ')} of {invoiced}, due {due}: {net:.2f}"]
+            what = kind.replace("_", " ")
+            text += ["", f"{customer}: {what} of {invoiced}, due {due}: {net:.2f}"]
             last = name
         what = f"{item or '-'} {'' if dims == '{}' else dims}".strip()
         text.append(f"  {start} {end}  {what[:52]:52} {number(quantity):>12} {amount:>12.2f}")
