@@ -19,6 +19,7 @@ from meterhouse.catalog.fields import (
     Text,
     Zone,
 )
+from meterhouse.contracts.profile import Profile
 
 # One key of a path in `data`.
 KEY = "[A-Za-z0-9_-]{1,64}"
@@ -223,7 +224,7 @@ class Tax(Strict):
 class Customer(Documented):
     """Whose usage is measured, and who may pay."""
 
-    SELDOM: ClassVar[frozenset[str]] = Documented.SELDOM | {"consolidate"}
+    SELDOM: ClassVar[frozenset[str]] = Documented.SELDOM | {"consolidate", "profile"}
 
     name: Text = Field(description="Name printed on invoices.")
     external_id: Text | None = Field(
@@ -248,4 +249,8 @@ class Customer(Documented):
         None,
         description="Whether all contracts that this customer pays for share one invoice, where "
         "seller, currency, terms and date are the same; absent: one for each contract.",
+    )
+    profile: Profile | None = Field(
+        None,
+        description="How periods of its contracts are cut, where they do not say it themselves.",
     )

@@ -35,6 +35,12 @@ select doc_id as contract_id, slot_from, unnest((content->'$.items')::json[]) as
 from book.slots where kind = 'contract'
 """
 
+
+def _profile(name: str) -> str:
+    """SQL for what a contract's profile says of this, or else that of its customer."""
+    return f"coalesce(content->>'$.profile.{name}', account->>'$.{name}')"
+
+
 TABLES = {
     # One row per business entity of the seller.
     "entities": """
@@ -160,7 +166,7 @@ TABLES = {
             from book.slots where (content->'$.custom') is not null
         )""",
     # One row per contract: its life is what the newest slot says.
-    "contracts": """
+    "contracts": f"""
         select
             doc_id as contract_id, content->>'$.customer' as customer_id,
             coalesce(content->>'$.payer', content->>'$.customer') as payer_id,
@@ -184,20 +190,24 @@ TABLES = {
             (content->>'$.cancellation.on')::date as cancellation_on,
             content->>'$.cancellation.effective' as cancellation_effective,
             coalesce((content->>'$.due_after_days')::bigint, 0) as due_after_days,
-            (content->>'$.profile.granularity') as granularity,
-            (content->>'$.profile.day_count') as day_count,
-            (content->>'$.profile.fixed_days')::bigint as fixed_days,
-            (content->>'$.profile.factor_scale') as factor_scale,
-            (content->>'$.profile.prorate_change') as prorate_change,
-            (content->>'$.profile.prorate_quantity') as prorate_quantity,
-            (content->>'$.profile.cancel_day') as cancel_day,
-            (content->>'$.profile.grid_from') as grid_from,
-            (content->>'$.profile.downgrade_effect') as downgrade_effect,
-            (content->>'$.profile.credit_basis') as credit_basis,
-            (content->>'$.profile.usage_split_due') as usage_split_due,
-            (content->>'$.profile.prorate_start') as profile_prorate_start,
-            (content->>'$.profile.prorate_end') as profile_prorate_end
-        from latest where kind = 'contract'""",
+            {_profile("granularity")} as granularity,
+            {_profile("day_count")} as day_count,
+            {_profile("fixed_days")}::bigint as fixed_days,
+            {_profile("factor_scale")} as factor_scale,
+            {_profile("prorate_change")} as prorate_change,
+            {_profile("prorate_quantity")} as prorate_quantity,
+            {_profile("cancel_day")} as cancel_day,
+            {_profile("grid_from")} as grid_from,
+            {_profile("downgrade_effect")} as downgrade_effect,
+            {_profile("credit_basis")} as credit_basis,
+            {_profile("usage_split_due")} as usage_split_due,
+            {_profile("prorate_start")} as profile_prorate_start,
+            {_profile("prorate_end")} as profile_prorate_end
+        from latest left join (
+            select doc_id as account_id, content->'$.profile' as account
+            from latest where kind = 'customer'
+        ) on account_id = (content->>'$.customer')
+        where kind = 'contract'""",
     # One row per contract slot and item.
     "contract_items": """
         select

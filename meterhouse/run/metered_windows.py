@@ -18,6 +18,8 @@ from meterhouse.run.windows import MARGIN, read_series
 DAY = timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
 KINDS = "('meter', 'event_type')"
+# What a contract does not say of its periods its customer may.
+PROFILED = "kind = 'customer' and contains(content, '\"profile\"')"
 
 
 def read_book(
@@ -36,7 +38,7 @@ def read_book(
     limit = "" if known_at is None else f"batch_seq <= {int(known_at)} and "
     db.execute(
         "create or replace view facts.book_versions as from lake.facts.book_versions "
-        f"where {limit}(kind in {KINDS} or ({which}))"
+        f"where {limit}(kind in {KINDS} or ({which}) or ({PROFILED}))"
     )
     flatten(db)
 
