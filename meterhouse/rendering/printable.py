@@ -200,6 +200,8 @@ class _Writer:
 
     def _line_notes(self, line: dict[str, Any]) -> Iterator[str]:
         for step in line["steps"]:
+            if step["step"] == "free" and Decimal(step["quantity"]):
+                yield self.words["free_units"].format(units=self.form.number(step["quantity"]))
             if step.get("days") != step.get("period_days"):
                 yield self.words["days_charged"].format(
                     days=step["days"], period_days=step["period_days"]
