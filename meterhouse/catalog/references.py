@@ -7,13 +7,17 @@ from meterhouse.catalog import meterable, offers, overlaps, part_readable, reada
 from meterhouse.catalog.given import Document
 from meterhouse.catalog.known import Book, M, Slot, grouped, read
 from meterhouse.catalog.plan import Version
-from meterhouse.contracts.documents import Contract
+from meterhouse.contracts.documents import Contract, Item
 
 # Open windows and billed lines are keyed by these; a change needs another contract or entity.
 KEPT_BY_CONTRACT = (
     *("customer", "entity", "currency", "zone", "start", "anchor_day"),
     *("day_starts_at", "start_time"),
+    # The newest document says these for the whole life: they have dates of their own inside.
+    *("modifiers", "trial", "pauses", "cancellation", "anchor", "anchor_changes", "profile"),
+    "due_after_days",
 )
+KEPT_BY_ITEM = ("cadence", "timing", "starts_on")
 KEPT_BY_ENTITY = ("base_currency", "zone")
 KEPT_BY_PRICE = ("product", "currency")
 KEPT_BY_PLAN = ("currency",)
@@ -30,6 +34,7 @@ def check(documents: Sequence[Document], recorded: Sequence[Version] = ()) -> li
     faults += _currencies(book)
     faults += _beginnings(book)
     faults += _kept(book.contracts, KEPT_BY_CONTRACT, "end this contract and begin another")
+    faults += _items_kept(book)
     faults += _kept(book.entities, KEPT_BY_ENTITY, "begin another entity")
     faults += _kept(book.prices, KEPT_BY_PRICE, "write another price")
     faults += _kept(book.plans, KEPT_BY_PLAN, "write another plan")
@@ -117,6 +122,23 @@ def _beginnings(book: Book) -> Iterator[str]:
                 f"({first.model.start}); nothing would say what the days between cost. Give the "
                 "first document of the contract no `valid_from`."
             )
+
+
+def _items_kept(book: Book) -> Iterator[str]:
+    """An item of one id has one grid of periods: another would bill days twice or never."""
+    for same in grouped(book.contracts).values():
+        known: dict[str, Item] = {}
+        for slot in same:
+            for index, item in enumerate(slot.model.items):
+                first = known.setdefault(item.id, item)
+                for name in KEPT_BY_ITEM:
+                    if getattr(item, name) != getattr(first, name):
+                        key = "from" if name == "starts_on" else name
+                        yield slot.fault(
+                            f"`items[{index}].{key}` of item {item.id!r} differs from that of an "
+                            "earlier date, and its periods would overlap or leave gaps. End the "
+                            "item with `until`, and begin another id."
+                        )
 
 
 def _kept(slots: Sequence[Slot[M]], names: Sequence[str], remedy: str) -> Iterator[str]:

@@ -263,4 +263,14 @@ class Contract(Documented):
             ids = [item.id for item in self.items]
             for fault in self.modifiers.faults(ids, meters, self.end):
                 raise ValueError(fault)
+            if self.due_after_days and self.modifiers.commitments:
+                raise ValueError(
+                    "`due_after_days` bills usage later than the end of the span in which a "
+                    "commitment counts it; for now use one of the two"
+                )
+            if self.modifiers.minimum is not None and len({str(i.cadence) for i in self.items}) > 1:
+                raise ValueError(
+                    "a `minimum` of a contract is for one period, and its items have several "
+                    "cadences; give the items minimums of their own, or a commitment"
+                )
         return self

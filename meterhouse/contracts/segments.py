@@ -90,6 +90,9 @@ def _of(
 ) -> pl.DataFrame:
     known = life.join(told, on=list(on))
     values = [name for name in ("quantity", "price_model", "price") if name in told.columns]
+    if "until_on" in told.columns:  # A pause that was over before the item began is none of its.
+        is_felt = pl.col("until_on").is_null() | (pl.col("until_on") > pl.col("life_from"))
+        known = known.filter(is_felt)
     # What began before the item did holds from its first day.
     start = pl.max_horizontal(at, "life_from")
     return (

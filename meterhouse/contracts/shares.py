@@ -84,7 +84,8 @@ def with_shares(windows: pl.DataFrame) -> pl.DataFrame:
         mode = pl.when(begins == event).then(told).otherwise(mode)
     from_start = (mode == "full") | ((begins == "start") & ~pl.col("prorate_start"))
     ends_late = ~pl.col("prorate_end") | (pl.col("profile_prorate_end") == "full")
-    is_cut_end = pl.col("window_end_on") != pl.col("cut_to")
+    is_ended = pl.col("closed_by").is_in(["end", "cancel"]).fill_null(value=False)
+    is_cut_end = (pl.col("window_end_on") != pl.col("cut_to")) & is_ended
     charged = windows.with_columns(
         **_edge("charged_start", from_start.fill_null(value=False), "period_start", "window_start"),
         **_edge("charged_end", ends_late & is_cut_end, "period_end", "window_end"),
@@ -93,6 +94,9 @@ def with_shares(windows: pl.DataFrame) -> pl.DataFrame:
     nothing = (begins == "start") & (mode == "none") & (
         pl.col("window_start_on") > pl.col("period_start_on")
     )  # fmt: skip
+    nothing = nothing.fill_null(value=False) | (
+        is_cut_end & (pl.col("profile_prorate_end") == "none").fill_null(value=False)
+    )
     numerator, denominator = charged_part
     is_whole = (pl.col("charged_start_on") == pl.col("period_start_on")) & (
         pl.col("charged_end_on") == pl.col("period_end_on")
@@ -127,7 +131,10 @@ def _is_credited() -> pl.Expr:
     keeps = (
         ((closed == "change") & pl.col("prorate_change").is_in(_WAITS))
         | ((closed == "quantity") & pl.col("prorate_quantity").is_in(_WAITS))
-        | ((closed == "cancel") & (pl.col("profile_prorate_end") == "full"))
+        | (
+            (closed == "cancel")
+            & ((pl.col("profile_prorate_end") == "full") | ~pl.col("prorate_end"))
+        )
     )
     is_left = pl.col("served_end_on") < pl.col("window_end_on")
     return is_left & ~keeps.fill_null(value=False) & (pl.col("component") == "fee")

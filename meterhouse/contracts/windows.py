@@ -210,7 +210,7 @@ def _cut(stretched: pl.DataFrame, series: Series, horizon: date) -> pl.DataFrame
 
 def _within(joined: pl.DataFrame, horizon: date) -> pl.DataFrame:
     """The part of each stretch that lies in each period."""
-    uncut_start = pl.max_horizontal("cut_from", "start_on")
+    uncut_start = pl.max_horizontal("cut_from", "start_on", "life_from")
     ends = pl.min_horizontal("cut_to", "seg_to")
     # A fee that is paid in advance is paid to the end of the period; what a later change leaves
     # unused of it is credited, so the line keeps its key.
@@ -276,7 +276,10 @@ def _due_on() -> pl.Expr:
     day = pl.when(arrears).then("window_end_on").otherwise("window_start_on")
     at = pl.when(arrears).then("window_end_at").otherwise("window_start_at")
     plain = day + pl.when(at > 0).then(pl.duration(days=1)).otherwise(pl.duration(days=0))
-    is_last = arrears & (pl.col("closed_by") == "cancel")
+    # An item that ended before the cancellation was due when it ended.
+    is_last = arrears & (pl.col("closed_by") == "cancel") & (
+        pl.col("window_end_on") >= pl.col("cancel_on")
+    )  # fmt: skip
     waits = (
         (pl.col("component") == "usage")
         & (pl.col("closed_by") == "change")

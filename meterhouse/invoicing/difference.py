@@ -36,8 +36,12 @@ def difference(
     correction_on: date | None = None,
 ) -> pl.DataFrame:
     """One row per line to bill among the windows due `through`, columns as in `columns.LINE`."""
-    wanted = with_line_key(_due(desired, through))
     known = _due(_complete(billed), through)
+    # What was billed stays wanted, also where a change of terms would make it due later now.
+    is_wanted = (pl.col("due_on") <= through) | pl.col("line_key").is_in(
+        known["line_key"].implode()
+    )
+    wanted = with_line_key(desired).filter(is_wanted)
     _refuse_repeated(wanted, "desired")
     _refuse_repeated(known, "billed")
     lines = pl.concat([_wanted(wanted, known), _vanished(known, wanted)])

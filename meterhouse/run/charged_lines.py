@@ -22,8 +22,12 @@ SHARES = (
     *("share_numerator", "share_denominator"),
     *("credit_numerator", "credit_denominator", "credit_basis"),
 )
+# A contract that was cancelled at once ends on that day, or where that is charged on the next.
 CONTRACTS = """
-select contract_id, modifiers, start_on, end_on from book.contracts where modifiers is not null
+select contract_id, modifiers, start_on,
+    least(end_on, case when cancellation_effective = 'at_once' then
+        cancellation_on + case when cancel_day = 'charged' then 1 else 0 end end) as end_on
+from book.contracts where modifiers is not null
 """
 # What a modifier's line does not say itself it has from the window that it is based on.
 OWN = (

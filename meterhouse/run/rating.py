@@ -25,6 +25,10 @@ select windows.* replace (coalesce(determinants.dimensions, windows.dimensions) 
 from billing.charge_windows as windows
 left join usage.determinants as determinants using (window_id)
 where windows.due_on <= date '{through}'
+    -- What was billed stays wanted, also where it would be due later now.
+    or windows.window_id in (
+        select window_id from facts.billed_lines where due_on <= date '{through}'
+    )
 """
 # A minimum is charged on the last window of an item's period, whatever is due.
 LAST = """

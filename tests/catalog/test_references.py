@@ -265,6 +265,19 @@ REFUSED = {
         [contract(), contract(valid_from="2024-05-01", start="2024-02-01")],
         "`start` is 2024-02-01, but 2024-01-01",
     ),
+    "a contract whose newer document says another minimum of its whole life": (
+        [contract(), contract(valid_from="2024-05-01", modifiers='{minimum: {amount: "9"}}')],
+        "`modifiers` is",
+    ),
+    "an item that turns to another cadence": (
+        [
+            contract(),
+            contract(
+                valid_from="2024-05-01", item="cadence: yearly, price: {model: flat, amount: 5}"
+            ),
+        ],
+        "`items[0].cadence` of item 'i' differs from that of an earlier date",
+    ),
     "a contract that nothing describes at its start": (
         [contract(valid_from="2024-01-02")],
         "its earliest `valid_from` (2024-01-02) is after its `start` (2024-01-01)",

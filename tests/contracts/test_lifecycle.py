@@ -257,3 +257,15 @@ def test_what_a_document_says_reaches_the_windows():
 def test_a_contract_is_refused_for(fields, sentence):
     with pytest.raises(ValidationError, match=sentence):
         Contract.model_validate({**BOOK, "items": [FEE], **fields})
+
+
+def test_a_pause_that_was_over_before_an_item_began_is_none_of_its():
+    told = series(pauses=[(date(2024, 1, 5), date(2024, 1, 10))])
+    found = spans(lines(told, item={"from_on": date(2024, 2, 1)}))
+    assert found == [("2024-02-01", "2024-03-01"), ("2024-03-01", "2024-04-01")]
+
+
+def test_an_item_that_a_dated_version_adds_has_its_first_stub():
+    since = date(2024, 1, 16)
+    found = lines(item={"slot_from": since, "from_on": since})
+    assert spans(found)[0] == ("2024-01-16", "2024-02-01")

@@ -122,3 +122,15 @@ def test_billing_the_difference_leaves_no_difference(
     assert difference(wanted(after), settled, APR).is_empty()
     total = sum(wanted(after)["amount"], Decimal(0))
     assert first["amount"].sum() + second["amount"].sum() == total
+
+
+def test_what_was_billed_stays_wanted_where_it_would_be_due_later_now(
+    window, desired, nothing_billed, bill
+):
+    first = difference(desired(window(Decimal(500), FEB, MAR)), nothing_billed, MAR)
+    later = desired(window(Decimal(500), FEB, MAR, due_on=APR))
+    assert difference(later, bill(first), date(2024, 3, 5)).is_empty()
+    more = desired(window(Decimal(520), FEB, MAR, due_on=APR))
+    assert amounts(difference(more, bill(first), date(2024, 3, 5))) == [
+        (Decimal(20), True, date(2024, 3, 5))
+    ]

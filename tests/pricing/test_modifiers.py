@@ -254,3 +254,55 @@ def test_every_line_has_an_id_of_its_own_and_steps_that_add_up_to_it():
     )
     joined = found.join(added, on="window_id")
     assert joined["told"].to_list() == joined["amount_unrounded"].to_list()
+
+
+def cut(*quantities, modifiers):
+    """The lines of January with as many windows as quantities, cut on the 16th."""
+    edges = [month(1), date(2024, 1, 16), month(2)]
+    return lines(
+        [
+            window(
+                1,
+                quantity,
+                modifiers,
+                window_id=f"w{n}",
+                window_start_on=edges[n],
+                window_end_on=edges[n + 1],
+                due_on=edges[n + 1],
+                period_start_on=month(1),
+                period_end_on=month(2),
+                is_period_last=n == len(quantities) - 1,
+            )
+            for n, quantity in enumerate(quantities)
+        ]
+    )["amount"].sum()
+
+
+@pytest.mark.parametrize("prorate", [True, False])
+def test_the_limits_of_a_period_hold_for_all_its_windows_together(prorate):
+    low = {"minimum": {"amount": "100", "prorate": prorate}}
+    assert cut("0", "6", modifiers=low) == 100
+    assert cut("8", "7", modifiers=low) == 150
+    high = {"maximum": {"amount": "100", "prorate": prorate}}
+    assert cut("9", "9", modifiers=high) == 100
+    assert cut("9", "0", modifiers=high) == 90
+    above = {"commitment": {"amount": "100", "overage_factor": "2", "prorate": prorate}}
+    assert cut("8", "7", modifiers=above) == 200
+    assert cut("2", "3", modifiers=above) == 100
+
+
+def test_a_fixed_discount_and_a_cap_are_for_the_period_not_for_each_of_its_windows():
+    assert cut("5", "5", modifiers={"discounts": [{"amount": "30"}]}) == 70
+    assert cut("1", "5", modifiers={"discounts": [{"amount": "30"}]}) == 30
+    capped = {"discounts": [{"percentage": "0.5", "cap": "40"}]}
+    assert cut("5", "5", modifiers=capped) == 60
+
+
+def test_the_minimum_of_a_contract_is_for_the_period_also_where_a_change_cut_it():
+    edges = [month(1), date(2024, 1, 16), month(2)]
+    halves = [
+        window(1, "1", price=FEE, window_id=f"w{n}", window_start_on=edges[n],
+               window_end_on=edges[n + 1], period_start_on=month(1), period_end_on=month(2))
+        for n in (0, 1)
+    ]  # fmt: skip
+    assert lines(halves, {"minimum": {"amount": "150"}})["amount"].sum() == 150

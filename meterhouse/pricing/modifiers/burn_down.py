@@ -61,6 +61,8 @@ def _charges(lines: pl.DataFrame) -> pl.DataFrame:
         net="amount",
         share_numerator=pl.lit(1),
         share_denominator=pl.lit(1),
+        period_start_on="window_start_on",
+        period_end_on="window_end_on",
         is_late=pl.col("window_end_seconds") > 0,
     ).drop("amount", "component")  # fmt: skip
 

@@ -37,12 +37,20 @@ def spans(charges: pl.DataFrame, places: Places) -> pl.DataFrame:
     """One row per contract and span of its commitment: committed, counted and what it is short."""
     counted = pl.when(pl.col("counts") == "gross").then("gross").otherwise("net")
     mine = pl.when(named("item_id")).then(counted).otherwise(zero())
-    context = ("based_on", "currency", "share_numerator", "share_denominator", "is_late", "end_on")
+    context = ("based_on", "currency", "is_late", "end_on")
+    # Of a period that changes cut, an item has several windows, whose shares add up.
+    share = shares.part(pl.col("amount"), pl.col("prorate")).sum().over(*_SPAN, "item_id")
     found = (
         _placed(charges)
+        .with_columns(by_share=share)
         .sort("contract_id", "window_start_on", "item_id", "charge_id")
         .group_by(_SPAN, maintain_order=True)
-        .agg(pl.col(_TERMS).first(), pl.col(context).last(), counted=mine.sum())
+        .agg(
+            pl.col(_TERMS).first(),
+            pl.col(context).last(),
+            pl.col("by_share").max(),
+            counted=mine.sum(),
+        )
     )
     return found.with_columns(owed=places(_owed())).with_columns(
         line_amount=pl.max_horizontal(pl.col("owed") - pl.col("counted"), zero())
@@ -60,8 +68,8 @@ def _placed(charges: pl.DataFrame) -> pl.DataFrame:
     opens, closes = span_of("window_start_on", "period", "first", "last")
     is_window = pl.col("period") == "window"
     whole = dated.with_columns(
-        opens=pl.when(is_window).then("window_start_on").otherwise(opens),
-        closes=pl.when(is_window).then("window_end_on").otherwise(closes),
+        opens=pl.when(is_window).then("period_start_on").otherwise(opens),
+        closes=pl.when(is_window).then("period_end_on").otherwise(closes),
     ).filter(pl.col("closes").is_not_null())
     return whole.with_columns(
         cut_open=pl.max_horizontal("opens", "start_on"),
@@ -70,14 +78,15 @@ def _placed(charges: pl.DataFrame) -> pl.DataFrame:
 
 
 def _owed() -> pl.Expr:
-    """The committed amount, or its share: of a window by its share, of a longer span by days."""
-    by_share = shares.part(pl.col("amount"), pl.col("prorate"))
+    """The committed amount, or its share: of a period by its windows, of a longer span by days."""
+    by_share = pl.min_horizontal("by_share", "amount")
     cut, full = days_between("cut_open", "cut_close"), days_between("opens", "closes")
     # exact: one multiplication, then one division at 18 places of whole days (see shares.py).
     by_days = pl.col("amount") * cut / full
     is_cut = pl.col("prorate") & (cut != full)
     longer = pl.when(is_cut).then(by_days).otherwise("amount")
-    return pl.when(pl.col("period") == "window").then(by_share).otherwise(longer).cast(AMOUNT)
+    of_period = pl.when("prorate").then(by_share).otherwise("amount")
+    return pl.when(pl.col("period") == "window").then(of_period).otherwise(longer).cast(AMOUNT)
 
 
 def due_on() -> pl.Expr:

@@ -14,7 +14,7 @@ from meterhouse.pricing.modifiers.service_fees import service_fees
 CHARGE = (
     *("contract_id", "item_id", "charge_id", "based_on", "item_description", "timing", "currency"),
     *("window_start_on", "window_end_on", "due_on", "share_numerator", "share_denominator"),
-    *("is_late", "gross", "net"),
+    *("period_start_on", "period_end_on", "is_late", "gross", "net"),
 )
 
 

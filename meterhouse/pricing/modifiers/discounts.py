@@ -25,6 +25,10 @@ def ranked(terms: pl.DataFrame, key: str) -> pl.DataFrame:
     )
 
 
+# A period that a change cuts has several windows, and one fixed amount and one cap.
+_PERIOD = ("contract_id", "item_id", "period_start_on")
+
+
 def by_rank(terms: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """The first terms of each key, then the second: as many as the longest list is."""
     for rank in sorted(terms["rank"].unique().to_list()):
@@ -44,11 +48,19 @@ def off(base: pl.Expr, places: Places, *life: str) -> pl.Expr:
 
     Row order is the order in which the total is used up.
     """
+    return _left(_one(base, places), places(pl.col("cap_total")), life)
+
+
+def _one(base: pl.Expr, places: Places) -> pl.Expr:
+    """What a discount takes off one base, were there no other."""
     positive = pl.max_horizontal(base, zero())
     asked = pl.coalesce(pl.col("percentage") * positive, "off")
-    one = pl.min_horizontal(places(asked), positive, places(pl.col("cap"))).fill_null(zero())
-    used = one.cum_sum().over(life)
-    total = places(pl.col("cap_total"))
+    return pl.min_horizontal(places(asked), positive, places(pl.col("cap"))).fill_null(zero())
+
+
+def _left(one: pl.Expr, total: pl.Expr, group: Sequence[str]) -> pl.Expr:
+    """What each row takes of a total that its group shares, first come, first served."""
+    used = one.cum_sum().over(group)
     capped = pl.min_horizontal(used, total) - pl.min_horizontal(used - one, total)
     return pl.when(total.is_null()).then(one).otherwise(capped)
 
@@ -78,7 +90,10 @@ def applied(charges: pl.DataFrame, terms: pl.DataFrame, places: Places) -> pl.Da
             is_on=holds("window_start_on") & (pl.coalesce("percentage", "off").is_not_null())
         )
         base = pl.when("is_on").then("net").otherwise(zero())
-        took = joined.with_columns(took=off(base, places, "contract_id", "item_id"))
+        most = pl.min_horizontal(places(pl.col("cap")), places(pl.col("off")))
+        took = joined.with_columns(one=_left(_one(base, places), most, _PERIOD)).with_columns(
+            took=_left(pl.col("one"), places(pl.col("cap_total")), ("contract_id", "item_id"))
+        )
         said = pl.format("{},", step(pl.col("took"), pl.col("net")))
         left = took.with_columns(
             net=pl.col("net") - pl.col("took"),

@@ -48,9 +48,12 @@ def item_lines(charges: pl.DataFrame, places: Places) -> tuple[pl.DataFrame, pl.
     left, parts = _discounted(modified, terms, places)
     left = with_item_terms(left)
     for component, name, amount in _LIMITS:
-        left = left.with_columns(line_amount=amount(places).fill_null(0))
-        parts.append(_lines(left, component, limits.step(component, name, places)))
-        left = left.with_columns(net=pl.col("net") + pl.col("line_amount"))
+        summed = limits.with_sums(left, name, places)
+        summed = summed.with_columns(line_amount=amount(places).fill_null(0))
+        parts.append(_lines(summed, component, limits.step(component, name)))
+        left = summed.with_columns(net=pl.col("net") + pl.col("line_amount")).drop(
+            "so_far", "limit_so_far"
+        )
     known = left.select("charge_id", changed="net")
     joined = charges.join(known, on="charge_id", how="left", maintain_order="left")
     net = pl.coalesce("changed", "net")
