@@ -92,6 +92,11 @@ def test_a_baseline_may_be_named_for_other_vectors(tmp_path):
     assert load(str(tmp_path), str(listed)).not_built == {"a"}
 
 
+def test_a_documented_difference_is_known_in_any_folder(tmp_path):
+    written(tmp_path, "a.json", [CASE | {"id": "kb-transition-instants"}, CASE])
+    assert load(str(tmp_path), None).not_built == {"kb-transition-instants"}
+
+
 def test_the_committed_vectors_use_the_committed_baseline():
     assert load(str(COMMITTED), None).not_built == load(None, str(BASELINE)).not_built
 

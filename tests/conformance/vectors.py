@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 TESTS = Path(__file__).resolve().parents[1]
 COMMITTED = TESTS / "vectors"
 BASELINE = TESTS / "conformance" / "not_built.txt"
+DIFFERENCES = TESTS / "conformance" / "documented_differences.txt"
 
 
 class NotSupported(Exception):
@@ -17,7 +18,8 @@ class NotSupported(Exception):
 
 
 class Suite(NamedTuple):
-    """The cases of a folder in order, and the ids its baseline lists."""
+    """The cases of a folder in order, and the ids that its baseline or our documented differences
+    list."""
 
     cases: tuple[dict[str, Any], ...]
     not_built: frozenset[str]
@@ -32,7 +34,8 @@ def load(folder: str | None, baseline: str | None) -> Suite:
     if not cases:
         raise FileNotFoundError(f"--vectors {root} holds no case in any *.json file.")
     listed = baseline or (BASELINE if root.resolve() == COMMITTED else None)
-    return Suite(cases, _ids(Path(listed)) if listed else frozenset())
+    differences = _ids(DIFFERENCES) & {str(case["id"]) for case in cases}
+    return Suite(cases, differences | (_ids(Path(listed)) if listed else frozenset()))
 
 
 def _cases(path: Path, root: Path) -> list[dict[str, Any]]:
