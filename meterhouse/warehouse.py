@@ -45,6 +45,8 @@ create table if not exists ops.conserved (
 create table if not exists ops.counted (customer_id varchar, events bigint, counted_to bigint);
 create table if not exists ops.restated_to (batch_seq bigint);
 create table if not exists ops.measured_asks (window_id varchar, ask_hash varchar);
+-- Windows that were measured after their determinants were made.
+create table if not exists ops.remeasured (window_id varchar);
 create table if not exists ops.measured_to (batch_seq bigint);
 -- Meters that run beside others; the tables stay empty where a book has none.
 create table if not exists ops.shadow_measured_asks (window_id varchar, ask_hash varchar);

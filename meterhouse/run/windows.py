@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import duckdb
 import polars as pl
 
+from meterhouse.canonical import sha256_text
 from meterhouse.contracts.segments import Series
 from meterhouse.contracts.windows import charge_windows, margin
 from meterhouse.periods import zone_days, zone_offsets
@@ -26,14 +27,22 @@ def make_windows(run: Run, db: duckdb.DuckDBPyConnection) -> int:
     """Have usage.zone_offsets, usage.zone_days, billing.charge_windows and billing.coverage say
     what the book says; returns the number of windows."""
     first, last = _span(db, run.through)
-    # Windows are made of the book and these days alone; whatever else they read belongs in here.
-    made_of = made_of_windows(db, str(first), str(last))
+    # Windows are made of the book, these days and their zones alone; whatever else they read
+    # belongs in here.
+    made_of = made_of_windows(db, str(first), str(last), _zone_rules(db, first, last))
     if is_kept(db, WINDOWS, made_of):
         return _pin_again(db)
     forget(db, WINDOWS)
     count = _cut(run, db, first, last)
     keep(db, WINDOWS, made_of)
     return count
+
+
+def _zone_rules(db: duckdb.DuckDBPyConnection, first: date, last: date) -> str:
+    """What the zones of the contracts say in this span: rules change without the book."""
+    named = db.execute("select distinct zone from book.contracts").fetchall()
+    zones = sorted({NO_CONTRACT_ZONE, *(row[0] for row in named)})
+    return sha256_text(zone_offsets(zones, first, last).write_csv())
 
 
 def _pin_again(db: duckdb.DuckDBPyConnection) -> int:

@@ -1,5 +1,6 @@
 {# The windows whose determinants are not what they would be now: all of them after they were cut
-   anew, else those that read a day with new usage, were measured again, or belong to SQL meters. -#}
+   anew, else those that read a day with new usage, were measured after their determinants were made (in
+   this run, or in one that stopped in between), or belong to SQL meters. -#}
 
 with
 
@@ -55,7 +56,7 @@ inner join new_days
         and windows.window_end_on > new_days.local_day
 where rules.recurring or windows.window_start_on <= new_days.local_day
 union
-select asks.window_id from {{ source('ops', 'asks') }} as asks
+select remeasured.window_id from {{ source('ops', 'remeasured') }} as remeasured
 union
 select sql_asks.window_id from {{ source('ops', 'sql_asks') }} as sql_asks
 union

@@ -11,6 +11,7 @@
              {% endif %}",
         ],
         post_hook=[
+            "delete from ops.remeasured",
             "delete from ops.determined",
             "insert into ops.determined select known_at from ops.run",
         ],

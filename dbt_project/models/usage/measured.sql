@@ -14,6 +14,7 @@
             "delete from ops.measured_asks where window_id in (select window_id from ops.asks)
              or window_id not in (select window_id from ops.wanted_asks)",
             "insert into ops.measured_asks select window_id, ask_hash from ops.asks",
+            "insert into ops.remeasured select distinct window_id from ops.asks",
             "delete from ops.measured_to",
             "insert into ops.measured_to select known_at from ops.run",
         ],
