@@ -32,7 +32,10 @@ create table if not exists ops.pins (
 create table if not exists ops.folded (
     customer_id varchar, zone varchar, meter_id varchar, meter_version bigint, folded_seq bigint
 );
-create table if not exists ops.lake (lake_id varchar);
+-- Of which lake, at which snapshot, and by which code it was made.
+create table if not exists ops.lake (
+    lake_id varchar, snapshot bigint, snapshot_at varchar, code varchar
+);
 create table if not exists ops.restated (
     batch_seq bigint, row_no bigint, replaces_seq bigint, replaces_row bigint, is_void boolean
 );

@@ -16,6 +16,7 @@ from meterhouse.run.finished import forget_finish, record_finish, unchanged_sinc
 from meterhouse.run.ingest import Loaded, ingest
 from meterhouse.run.issuing import Issued
 from meterhouse.run.kept import forget
+from meterhouse.run.origin import refuse_other_lake, remove_other_code
 from meterhouse.run.pinning import pin_run, verify_facts
 from meterhouse.run.publishing import publish
 from meterhouse.run.quarantine import retry
@@ -60,6 +61,7 @@ def bill(
     """
     is_plain = not dry_run and known_at is None
     with lake.run_lock.held():
+        refuse_other_lake(lake)
         loaded = admit(lake, tell) if is_plain else []
         if is_plain and not full and (last := unchanged_since(lake, through)) is not None:
             return _repeated(through, loaded, last)
@@ -84,6 +86,7 @@ def begin(
     lake: Lake, through: date, known_at: int | None, dry_run: bool, *, full: bool = False
 ) -> Iterator[tuple[Run, str]]:
     """Pin the facts; a dry run works on a scratch warehouse that is removed afterwards."""
+    refuse_other_lake(lake)
     pin = lake.head()
     seq = pin.batch_seq if known_at is None else known_at
     if not 0 <= seq <= pin.batch_seq:
@@ -98,6 +101,7 @@ def begin(
             run = stack.enter_context(scratch_run(lake, through, seq, copy=knows_all))
         else:
             run = Run(Warehouse(lake), through, pin, seq, is_dry=False)
+            remove_other_code(run.warehouse)
         with run.warehouse.connect(run.pin, seq) as db:
             verify_facts(run, db)
             forget_finish(db)

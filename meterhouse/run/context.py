@@ -44,12 +44,12 @@ class Run:
 def code_hash(own: Path | None) -> str:
     """SHA-256 over all that decides a number: our sources, the engines, the home's own models."""
     if own is None:
-        return _our_hash()
-    return hashlib.sha256(f"{_our_hash()}|{models_hash(own)}".encode()).hexdigest()
+        return product_hash()
+    return hashlib.sha256(f"{product_hash()}|{models_hash(own)}".encode()).hexdigest()
 
 
 @cache
-def _our_hash() -> str:
+def product_hash() -> str:
     """SHA-256 over the package's sources, the dbt project and the versions of the engines."""
     digest = hashlib.sha256()
     package = Path(__file__).parents[1]

@@ -2,10 +2,10 @@
 
 import duckdb
 
-from meterhouse.errors import MeterhouseError
 from meterhouse.run.book import flatten
 from meterhouse.run.context import Run
 from meterhouse.run.kept import BOOK, forget, is_kept, keep, made_of_book
+from meterhouse.run.origin import write_origin
 
 # Rows that feed money; their bytes are compared with their hashes before they are read. Files of
 # events are compared when they are folded.
@@ -15,19 +15,9 @@ MONEY_FACTS = (
 )
 
 
-class OtherLake(MeterhouseError):
-    """A warehouse that was derived from facts which the lake beside it does not hold."""
-
-    def __init__(self, path: object) -> None:
-        super().__init__(
-            f"The warehouse {path} was not derived from this lake, or from a newer state of it. "
-            "Nothing was run. Delete the folder of the warehouse; the next run makes it again."
-        )
-
-
 def pin_run(run: Run, db: duckdb.DuckDBPyConnection) -> None:
     """Write what the run knows into ops.run and flatten the book as it was known then."""
-    _refuse_other_lake(run, db)
+    write_origin(run, db)
     db.execute("delete from ops.run")
     db.execute(
         "insert into ops.run values (?, ?, ?, ?)",
@@ -45,20 +35,3 @@ def verify_facts(run: Run, db: duckdb.DuckDBPyConnection) -> None:
     damaged = run.lake.verify(db, MONEY_FACTS)
     if damaged:
         raise damaged[0]
-
-
-def _refuse_other_lake(run: Run, db: duckdb.DuckDBPyConnection) -> None:
-    born = db.execute(
-        "select table_uuid::varchar from ducklake_table_info('lake') "
-        "where table_name = 'usage_events'"
-    ).fetchone()
-    known = db.execute(
-        "select (select lake_id from ops.lake), "
-        "(select coalesce(max(folded_seq), 0) from ops.folded)"
-    ).fetchone()
-    lake_id, folded = known if known else (None, 0)
-    own = born[0] if born else None
-    if lake_id not in (None, own) or folded > run.known_at:
-        raise OtherLake(run.warehouse.path)
-    if lake_id is None:
-        db.execute("insert into ops.lake values (?)", [own])

@@ -8,6 +8,7 @@ from datetime import date
 
 from meterhouse.lake import Lake
 from meterhouse.run.context import Run
+from meterhouse.run.origin import is_of_this_code
 from meterhouse.run.pinning import pin_run
 from meterhouse.warehouse import Warehouse
 
@@ -22,7 +23,7 @@ def scratch_run(lake: Lake, through: date, known_at: int, *, copy: bool = False)
     folder.mkdir(parents=True)
     main = Warehouse(lake)
     warehouse = Warehouse(lake, folder / main.path.name)
-    if copy and main.path.exists():
+    if copy and main.path.exists() and is_of_this_code(main):
         shutil.copyfile(main.path, warehouse.path)
     run = Run(warehouse, through, lake.head(), known_at, is_dry=True)
     try:

@@ -18,6 +18,7 @@ from meterhouse.exports.verify import differences
 from meterhouse.lake import Lake
 from meterhouse.locks import FileLock
 from meterhouse.run.exporting import default_folder
+from meterhouse.run.origin import OtherLake, refuse_other_lake
 from meterhouse.schema import FACTS
 
 RESTORE = "Restore it from a backup."
@@ -202,10 +203,6 @@ def _pins(lake: Lake, path: Path) -> Look:
             rows = db.execute(
                 "select table_name, known_at, run_id from warehouse.ops.pins order by table_name"
             ).fetchall()
-            other = db.execute(
-                "select 1 from warehouse.ops.lake where lake_id not in (select table_uuid::varchar "
-                "from ducklake_table_info('lake') where table_name = 'usage_events')"
-            ).fetchone()
         except duckdb.Error as error:
             why = str(error).splitlines()[0]
             return Look("warehouse", "cannot be read", (Fault(why, DELETE, is_damage=False),))
@@ -214,8 +211,10 @@ def _pins(lake: Lake, path: Path) -> Look:
         for table, known, _ in rows
         if known > head.batch_seq
     ]
-    if other is not None:
-        faults.append("It was derived from another lake.")
+    try:
+        refuse_other_lake(lake)
+    except OtherLake:
+        faults.append("It was derived from another lake, or from a state that this one never had.")
     trouble = tuple(Fault(sentence, DELETE, is_damage=False) for sentence in faults)
     return Look(
         "warehouse", f"{len(rows)} tables pinned at or before batch {head.batch_seq}", trouble
