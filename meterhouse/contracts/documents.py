@@ -1,10 +1,13 @@
 """What the book says of contracts and their items."""
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from meterhouse.catalog.fields import (
     Currency,
@@ -30,9 +33,11 @@ from meterhouse.contracts.lifecycle import (
     rising,
 )
 from meterhouse.contracts.modifiers import ContractModifiers, ItemModifiers
+from meterhouse.contracts.phases import Dated, Phase, Phases, phase_faults, resolved
 from meterhouse.contracts.pins import Pin, PlanUse
 from meterhouse.contracts.prices import Flat, Price
 from meterhouse.contracts.profile import Profile
+from meterhouse.contracts.renewal import Renewal, effective_end
 
 
 class Prorate(Strict):
@@ -48,6 +53,11 @@ def _default_timing(data: dict[str, Any]) -> Literal["advance", "arrears"]:
 
 def _default_quantity(data: dict[str, Any]) -> Decimal | None:
     return Decimal(1) if isinstance(data["price"], Flat) else None
+
+
+def _default_anchor(data: dict[str, Any]) -> int | None:
+    """None where a trial decides: its end, or the start for who is not granted another one."""
+    return None if data.get("trial") is not None else data["start"].day
 
 
 class Item(Sparing):
@@ -153,12 +163,31 @@ def _repeated_ids(items: tuple[Item, ...]) -> list[str]:
     return sorted(id for id, count in Counter(item.id for item in items).items() if count > 1)
 
 
+def _overlap(pauses: Sequence[Pause]) -> Iterator[bool]:
+    for first, second in pairwise(pauses):
+        yield first.until is None or second.starts_on < first.until
+
+
+def _with_days(told: tuple[Phase, ...], info: ValidationInfo) -> tuple[Phase, ...]:
+    # A faulty start is told elsewhere.
+    return resolved(told, info.data["start"]) if "start" in info.data else told
+
+
+def _dated(item: Item) -> Dated:
+    return Dated(
+        isinstance(item.price, Flat),
+        frozenset(one.starts_on for one in item.quantities or ()),
+        frozenset(one.starts_on for one in item.prices or ()),
+    )
+
+
 class Contract(Documented):
     """Who pays whom for what, and from when until when."""
 
     SELDOM: ClassVar[frozenset[str]] = frozenset(
         {
             *("custom", "plan", "pinned", "modifiers", "anchor", "anchor_changes", "trial"),
+            *("phases", "renewal"),
             *("pauses", "cancellation", "profile", "due_after_days"),
         }
     )
@@ -186,9 +215,11 @@ class Contract(Documented):
     end_time: TimeOfDay | None = Field(
         None, description="Local time of `end` at which it ends; absent: `day_starts_at`."
     )
-    anchor_day: Annotated[int, Field(ge=1, le=31)] = Field(
-        default_factory=lambda data: data["start"].day,
-        description="Day of the month on which periods begin; default: the day of `start`.",
+    trial: Trial | None = Field(None, description="Days at the start that cost nothing.")
+    anchor_day: Annotated[int, Field(ge=1, le=31)] | None = Field(
+        default_factory=_default_anchor,
+        description="Day of the month on which periods begin; default: the day of `start`, or of "
+        "the trial's end.",
     )
     payment_terms: Id = Field(description="Id of the payment terms.")
     plan: PlanUse | None = Field(
@@ -214,11 +245,16 @@ class Contract(Documented):
     anchor_changes: tuple[AnchorChange, ...] | None = Field(
         None, strict=False, description="Later days of the month, in the order of days."
     )
-    trial: Trial | None = Field(None, description="Days at the start that cost nothing.")
     pauses: tuple[Pause, ...] | None = Field(
         None, strict=False, description="Days on which nothing is charged, in order."
     )
     cancellation: Cancellation | None = Field(None, description="An end before `end`.")
+    phases: Annotated[Phases, AfterValidator(_with_days)] | None = Field(
+        None, description="Planned parts of its life with terms of their own, in order."
+    )
+    renewal: Renewal | None = Field(
+        None, description="What happens at `end`; absent: the contract ends."
+    )
     due_after_days: Annotated[int, Field(ge=0, le=366)] | None = Field(
         None, description="Days after its boundary on which a line is billed; default 0."
     )
@@ -255,6 +291,31 @@ class Contract(Documented):
         if self.cancellation is not None and self.cancellation.on < self.start:
             raise ValueError("`cancellation` is before `start`: remove the contract's items")
         return self
+
+    @model_validator(mode="after")
+    def _plans_fit(self) -> Self:
+        told = self.phases or ()
+        items = {item.id: _dated(item) for item in self.items}
+        for fault in phase_faults(told, self.start, self.end, items):
+            raise ValueError(fault)
+        if self.trial is not None and any(one.free for one in told):
+            raise ValueError("`trial` and a phase that is `free` say the same; keep one of them")
+        if any(one.reanchor for one in told) and (self.anchor is not None or self.anchor_changes):
+            raise ValueError(
+                "a phase with `reanchor` counts periods from its first day, and `anchor` or "
+                "`anchor_changes` count them from others; keep one of them"
+            )
+        if self.renewal is not None and self.end is None:
+            raise ValueError("`renewal` says what happens at `end`, which is missing")
+        extended = [one for one in self.pauses or () if one.extend]
+        if extended and any(_overlap(self.pauses or ())):
+            raise ValueError("`pauses` overlap, and one has `extend`: its days would count twice")
+        return self
+
+    @property
+    def effective_end(self) -> date | None:
+        """First day after it, with renewals and pauses that extend it; None: it goes on."""
+        return effective_end(self.start, self.end, self.renewal, self.pauses or ())
 
     @model_validator(mode="after")
     def _modifiers_fit(self) -> Self:

@@ -2,11 +2,11 @@
 
 from datetime import date
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from meterhouse.catalog.fields import Day, Id, NonNegative, Strict
+from meterhouse.catalog.fields import Day, Id, NonNegative, Sparing, Strict
 from meterhouse.contracts.prices import Price
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -34,11 +34,18 @@ class PriceFrom(Strict):
     price: Price = Field(description="What the item costs from that day on.")
 
 
-class Pause(Strict):
+class Pause(Sparing):
     """Days on which nothing is charged; what was paid for them in advance is credited."""
+
+    SELDOM: ClassVar[frozenset[str]] = frozenset({"extend"})
 
     starts_on: Day = Field(alias="from", description="First day of the pause.")
     until: Day | None = Field(None, description="First day after it; absent: not known yet.")
+    extend: bool | None = Field(
+        None,
+        description="Whether the end of the contract and all that is planned for later days moves "
+        "by the days of the pause; default `false`: the pause takes days of the contract away.",
+    )
 
     @model_validator(mode="after")
     def _ends_later(self) -> Self:

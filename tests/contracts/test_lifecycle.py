@@ -269,3 +269,11 @@ def test_an_item_that_a_dated_version_adds_has_its_first_stub():
     since = date(2024, 1, 16)
     found = lines(item={"slot_from": since, "from_on": since})
     assert spans(found)[0] == ("2024-01-16", "2024-02-01")
+
+
+def test_a_document_with_a_trial_is_anchored_at_its_end_unless_it_names_a_day():
+    plain = Contract.model_validate({**BOOK, "items": [FEE]})
+    trial = {**BOOK, "items": [FEE], "trial": {"until": "2024-01-11"}}
+    assert plain.anchor_day == 1
+    assert Contract.model_validate(trial).anchor_day is None
+    assert Contract.model_validate({**trial, "anchor_day": 5}).anchor_day == 5
