@@ -1,4 +1,4 @@
-"""Documents as files: PDF, HTML, and the usage behind their lines as CSV."""
+"""Documents as files: PDF, HTML, e-invoices, and the usage behind their lines as CSV."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from meterhouse.run.documents import Draft, Rendered
 
-Form = Literal["pdf", "html"]
+Form = Literal["pdf", "html", "factur-x", "ubl", "cii"]
 FOLDER = "documents"
 LEFT = "Files that were written stay; the same command writes them again."
 TO = click.option(
@@ -29,15 +29,22 @@ TO = click.option(
 @click.command(cls=Command, short_help="Write documents as PDF.")
 @click.argument("names", nargs=-1, metavar="NUMBER|DRAFT...")
 @click.option("--all", "is_all", is_flag=True, help="Every issued document.")
+@click.option("--factur-x", "is_facturx", is_flag=True, help="Carry the e-invoice inside.")
 @TO
 @click.pass_context
-def pdf(context: click.Context, names: tuple[str, ...], is_all: bool, folder: Path | None) -> None:
+def pdf(
+    context: click.Context,
+    names: tuple[str, ...],
+    is_all: bool,
+    is_facturx: bool,
+    folder: Path | None,
+) -> None:
     """Write documents as PDF, one file each: DIR/ENTITY/YEAR/NUMBER.pdf.
 
-    Drafts are marked as such. The same document gives the same bytes. Ends with 1 if one could
-    not be printed.
+    Drafts are marked as such. The same document gives the same bytes. With --factur-x an issued
+    one carries the same invoice for machines (EN 16931). Ends with 1 if one could not be printed.
     """
-    _write(context, "pdf", names, is_all, folder)
+    _write(context, "factur-x" if is_facturx else "pdf", names, is_all, folder)
 
 
 @click.command(cls=Command, short_help="Write documents as HTML.")
@@ -48,6 +55,32 @@ def pdf(context: click.Context, names: tuple[str, ...], is_all: bool, folder: Pa
 def html(context: click.Context, names: tuple[str, ...], is_all: bool, folder: Path | None) -> None:
     """Write documents as HTML pages that need nothing else: DIR/ENTITY/YEAR/NUMBER.html."""
     _write(context, "html", names, is_all, folder)
+
+
+@click.command(cls=Command, short_help="Write documents as e-invoices.")
+@click.argument("names", nargs=-1, metavar="NUMBER...")
+@click.option("--all", "is_all", is_flag=True, help="Every issued document.")
+@click.option(
+    "--syntax",
+    type=click.Choice(["ubl", "cii"]),
+    default="ubl",
+    show_default=True,
+    help="UBL 2.1 with the profile of Peppol BIS 3, or UN/CEFACT CII.",
+)
+@TO
+@click.pass_context
+def xml(
+    context: click.Context,
+    names: tuple[str, ...],
+    is_all: bool,
+    syntax: Literal["ubl", "cii"],
+    folder: Path | None,
+) -> None:
+    """Write documents as e-invoices of EN 16931: DIR/ENTITY/YEAR/NUMBER.xml, or .cii.xml.
+
+    One that lacks what the norm asks for is told with all that it lacks. Ends with 1 then.
+    """
+    _write(context, syntax, names, is_all, folder)
 
 
 @click.command(cls=Command, short_help="Write the events behind a document as CSV.")

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import typst
 
 from meterhouse.errors import MeterhouseError, UsageError
+from meterhouse.rendering.facturx import FILE_NAME, as_facturx
 from meterhouse.rendering.presentation import Logo
 from meterhouse.rendering.printable import Printable
 
@@ -33,13 +34,17 @@ class Unprintable(MeterhouseError):
         super().__init__(f"{name} was not printed: {reason}.")
 
 
-def pdf(document: Printable, logo: Logo | None = None) -> bytes:
-    """The document as PDF; its date is the invoice date, so equal input gives equal bytes."""
+def pdf(document: Printable, logo: Logo | None = None, einvoice: bytes | None = None) -> bytes:
+    """The document as PDF, with its e-invoice (CII) inside it as Factur-X if one is given.
+
+    Its date is the invoice date, so equal input gives equal bytes.
+    """
     issued_at = datetime.combine(date.fromisoformat(document.issued_on), time(), UTC)
-    compiled = _compiled(document, logo, format="pdf", pdf_standards=STANDARDS, timestamp=issued_at)
+    options = {"format": "pdf", "pdf_standards": STANDARDS, "timestamp": issued_at}
+    compiled = _compiled(document, logo, einvoice, **options)
     if not isinstance(compiled, bytes):
         raise Unprintable(document.name, "Typst gave no PDF")
-    return compiled
+    return compiled if einvoice is None else as_facturx(compiled)
 
 
 def pictures(document: Printable, logo: Logo | None = None, ppi: int = 96) -> list[bytes]:
@@ -48,8 +53,12 @@ def pictures(document: Printable, logo: Logo | None = None, ppi: int = 96) -> li
     return compiled if isinstance(compiled, list) else [compiled]
 
 
-def _compiled(document: Printable, logo: Logo | None, **options: Any) -> Any:
-    data = json.dumps({**asdict(document), "logo": _embedded(logo)}, ensure_ascii=False)
+def _compiled(
+    document: Printable, logo: Logo | None, einvoice: bytes | None = None, **options: Any
+) -> Any:
+    attached = {"name": FILE_NAME, "text": einvoice.decode()} if einvoice else None
+    told = {**asdict(document), "logo": _embedded(logo), "einvoice": attached}
+    data = json.dumps(told, ensure_ascii=False)
     try:
         return _compiler().compile(sys_inputs={"document": data}, **options)
     except typst.TypstError as error:

@@ -1,4 +1,4 @@
-"""Documents as files for people: PDF or HTML of what was issued, and of drafts marked as such.
+"""Documents as files: PDF or HTML of what was issued, and of drafts marked as such; e-invoices.
 
 A document is rendered from its canonical JSON and from how its seller's book, as the document's
 run knew it, says it should look. The same document gives the same bytes under the same name.
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -18,6 +19,9 @@ import duckdb
 import polars as pl
 
 from meterhouse.durable import fsync, make_folder
+from meterhouse.einvoice.cii import cii
+from meterhouse.einvoice.terms import NotAnEinvoice, einvoice_of
+from meterhouse.einvoice.ubl import ubl
 from meterhouse.errors import UsageError
 from meterhouse.lake import Lake
 from meterhouse.rendering.html import html
@@ -25,9 +29,12 @@ from meterhouse.rendering.pdf import Unprintable, pdf
 from meterhouse.rendering.presentation import Payment, Presentation, presentation
 from meterhouse.rendering.printable import printable
 
-Form = Literal["pdf", "html"]
+Form = Literal["pdf", "html", "factur-x", "ubl", "cii"]
 Tell = Callable[[str], None]
-RENDERERS = {"pdf": pdf, "html": html}
+# What a file of each form is called after its number.
+ENDINGS: Mapping[Form, str] = MappingProxyType(
+    {"pdf": "pdf", "html": "html", "factur-x": "pdf", "ubl": "xml", "cii": "cii.xml"}
+)
 AT_ONCE = 200
 LONGEST_NAME = 150
 
@@ -164,7 +171,7 @@ def _render(
     for done, row in enumerate(_rows(db), 1):
         try:
             data = rendered(row, form, look(row["branding"], row["locale"]), payments)
-        except (Unprintable, UsageError) as error:
+        except (NotAnEinvoice, Unprintable, UsageError) as error:
             result.failed.append(str(error))
             continue
         path = folder / file_name(row, form)
@@ -180,21 +187,26 @@ def rendered(
 ) -> bytes:
     """The bytes of one document: row of document_id, number (null: a draft) and content."""
     content = json.loads(row["content"])
+    if form in ("ubl", "cii"):
+        return (ubl if form == "ubl" else cii)(einvoice_of(content))
     draft_id = row["document_id"] if row["number"] is None else None
     document = printable(content, look, payments.get(row["number"] or ""), draft_id)
-    return RENDERERS[form](document, look.logo)
+    if form == "html":
+        return html(document, look.logo)
+    inside = cii(einvoice_of(content)) if form == "factur-x" else None
+    return pdf(document, look.logo, inside)
 
 
 def file_name(row: Mapping[str, Any], form: Form) -> Path:
     """The document's place below the folder; one number has one name, whatever it holds."""
     if row["number"] is None:
-        return Path(row["entity_id"], "draft", f"{row['document_id'][:8]}.{form}")
+        return Path(row["entity_id"], "draft", f"{row['document_id'][:8]}.{ENDINGS[form]}")
     name = quote(row["number"], safe=" ")
     name = f"%2E{name[1:]}" if name.startswith(".") else name
     if len(name) > LONGEST_NAME:
         digest = hashlib.sha256(row["number"].encode()).hexdigest()
         name = f"{name[:LONGEST_NAME]}-{digest[:16]}"
-    return Path(row["entity_id"], str(row["year"]), f"{name}.{form}")
+    return Path(row["entity_id"], str(row["year"]), f"{name}.{ENDINGS[form]}")
 
 
 def write(path: Path, data: bytes, root: Path) -> None:

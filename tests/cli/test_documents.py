@@ -24,6 +24,15 @@ def test_a_document_is_written_as_pdf_and_as_html(billed, tmp_path):
     assert NUMBER in path.read_text()
 
 
+def test_a_document_that_is_no_einvoice_is_told_all_that_it_lacks(billed, tmp_path):
+    for command in (("xml",), ("xml", "--syntax", "cii"), ("pdf", "--factur-x")):
+        done = billed.call("invoices", *command, NUMBER, "--to", tmp_path)
+        assert done.exit_code == 1
+        assert f"Document {NUMBER} is no e-invoice: " in done.stderr
+        assert "has no `address` with a `country`" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_all_and_a_draft_by_its_id(billed, tmp_path):
     every = billed.json("invoices", "pdf", "--all", "--to", tmp_path)
     assert [one["number"] for one in every["documents"]] == [NUMBER]

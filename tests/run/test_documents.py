@@ -55,6 +55,24 @@ def test_every_document_is_a_file_with_its_number_and_total(in_october, tmp_path
     assert len(files(tmp_path)) == len(documents)
 
 
+def test_documents_with_all_that_the_norm_asks_for_are_einvoices(october, tmp_path):
+    vat = [{"type": "eu_vat", "value": "DE136695976"}]
+    address = {"line1": "1 Main St", "city": "Town", "country": "DE"}
+    parties = [key for key in october.book if key[0] in ("entity", "customer")]
+    october.record(*(october.changed(*key, tax_ids=vat, address=address) for key in parties))
+    before = len(october.documents())
+    october.issue(MONTHS[2])
+    issued = [one for one in october.documents()[before:] if one["currency"] != "KWD"]
+    later = [one["issue"]["number"] for one in issued]
+    assert later
+    for form in ("ubl", "cii", "factur-x"):
+        found = render(october.lake, later, form, tmp_path / form)
+        assert found.failed == []
+        assert [one.number for one in found.written] == later
+        data = Path(found.written[0].path).read_bytes()
+        assert (b"urn:cen.eu:en16931:2017" in data) or data.startswith(b"%PDF")
+
+
 def test_rendered_again_nothing_changes_and_a_payment_is_shown(in_october, tmp_path):
     first = render(in_october.lake, ["us-2025-000001"], "pdf", tmp_path)
     assert render(in_october.lake, ["us-2025-000001"], "pdf", tmp_path) == first
