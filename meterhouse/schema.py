@@ -181,6 +181,8 @@ FACTS: dict[str, dict[str, str]] = {
         "amount": AMOUNT,
         "is_correction": "boolean",
         "original_number": "varchar",
+        # Null in rows of a release before it was kept, and then the window's end.
+        "served_end_on": "date",
     },
     # One row per determinant that a line of an issued document was rated from.
     "billed_determinants": {

@@ -13,6 +13,7 @@ from meterhouse.catalog.fields import (
     Decimals,
     Documented,
     Fraction,
+    Id,
     Locale,
     PropertyName,
     Strict,
@@ -224,7 +225,9 @@ class Tax(Strict):
 class Customer(Documented):
     """Whose usage is measured, and who may pay."""
 
-    SELDOM: ClassVar[frozenset[str]] = Documented.SELDOM | {"consolidate", "profile"}
+    SELDOM: ClassVar[frozenset[str]] = Documented.SELDOM | {
+        *("consolidate", "profile", "parent", "billing"),
+    }
 
     name: Text = Field(description="Name printed on invoices.")
     external_id: Text | None = Field(
@@ -254,3 +257,18 @@ class Customer(Documented):
         None,
         description="How periods of its contracts are cut, where they do not say it themselves.",
     )
+    parent: Id | None = Field(
+        None,
+        description="Id of the customer that it belongs to, from the day of this document on.",
+    )
+    billing: Literal["self", "parent"] | None = Field(
+        None,
+        description="Who pays for its contracts where they name nobody else: the customer (self, "
+        "the default), or its parent.",
+    )
+
+    @model_validator(mode="after")
+    def _has_who_pays(self) -> Self:
+        if self.billing == "parent" and self.parent is None:
+            raise ValueError("`billing: parent` needs a `parent`")
+        return self

@@ -77,7 +77,7 @@ def completed(row: Row, picker: Picker, currency: str) -> Row:
     content = picker.product(product).content if product is not None else {}
     _fill_price(value, content, picker, currency)
     price = value.get("price")
-    is_usage = isinstance(price, dict) and price.get("model") not in ("flat", None)
+    is_usage = isinstance(price, dict) and not _is_fee(row, price, content)
     if value.get("description") is None and content:
         value["description"] = content["name"]
     if is_usage and value.get("meter") is None and content.get("meter"):
@@ -85,6 +85,15 @@ def completed(row: Row, picker: Picker, currency: str) -> Row:
     if is_usage and row.is_part:
         value.pop("quantity", None)  # A bundle's count is for fees; usage counts itself.
     return replace(row, value=value)
+
+
+def _is_fee(row: Row, price: dict[str, Any], product: dict[str, Any]) -> bool:
+    """Whether the item reads no meter: it is flat, or says a quantity; a bundle's count is one only
+    where the product has no meter."""
+    if price.get("model") in ("flat", None):
+        return True
+    has_meter = row.value.get("meter") is not None or (row.is_part and bool(product.get("meter")))
+    return row.value.get("quantity") is not None and not has_meter
 
 
 def _fill_price(

@@ -92,4 +92,4 @@ def _readings(book: Book) -> Iterator[Claim]:
 
 def _life(slot: Slot[Contract]) -> tuple[date, date]:
     contract = slot.model
-    return max(slot.since, contract.start), min(slot.until, contract.end or date.max)
+    return max(slot.since, contract.start), min(slot.until, contract.effective_end or date.max)

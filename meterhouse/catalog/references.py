@@ -15,6 +15,7 @@ KEPT_BY_CONTRACT = (
     *("day_starts_at", "start_time"),
     # The newest document says these for the whole life: they have dates of their own inside.
     *("modifiers", "trial", "pauses", "cancellation", "anchor", "anchor_changes", "profile"),
+    *("phases", "renewal"),
     "due_after_days",
 )
 KEPT_BY_ITEM = ("cadence", "timing", "starts_on")

@@ -21,6 +21,7 @@ from meterhouse.catalog.fields import (
     TimeOfDay,
     Zone,
 )
+from meterhouse.contracts.fee_prices import FEE_PLACES, fee_decimals, not_for_fees
 from meterhouse.contracts.lifecycle import (
     Anchor,
     AnchorChange,
@@ -35,9 +36,11 @@ from meterhouse.contracts.lifecycle import (
 from meterhouse.contracts.modifiers import ContractModifiers, ItemModifiers
 from meterhouse.contracts.phases import Dated, Phase, Phases, phase_faults, resolved
 from meterhouse.contracts.pins import Pin, PlanUse
+from meterhouse.contracts.pooling import UsageOf, twice
 from meterhouse.contracts.prices import Flat, Price
 from meterhouse.contracts.profile import Profile
 from meterhouse.contracts.renewal import Renewal, effective_end
+from meterhouse.contracts.scaling import unscalable
 
 
 class Prorate(Strict):
@@ -48,11 +51,14 @@ class Prorate(Strict):
 
 
 def _default_timing(data: dict[str, Any]) -> Literal["advance", "arrears"]:
-    return "advance" if isinstance(data["price"], Flat) else "arrears"
+    # What is not valid itself is not there; its own fault is told then.
+    has_meter = data.get("meter") is not None
+    is_fee = isinstance(data.get("price"), Flat) or data.get("quantity") is not None
+    return "advance" if is_fee and not has_meter else "arrears"
 
 
 def _default_quantity(data: dict[str, Any]) -> Decimal | None:
-    return Decimal(1) if isinstance(data["price"], Flat) else None
+    return Decimal(1) if isinstance(data.get("price"), Flat) else None
 
 
 def _default_anchor(data: dict[str, Any]) -> int | None:
@@ -66,17 +72,13 @@ class Item(Sparing):
     SELDOM: ClassVar[frozenset[str]] = frozenset(
         {
             *("product", "list_price", "from_plan", "modifiers"),
-            *("starts_on", "from", "until", "quantities", "prices"),
+            *("starts_on", "from", "until", "quantities", "prices", "usage_of"),
         }
     )
 
     id: Id = Field(description="Id of the item, unique in its contract.")
     description: Text = Field(description="Text of the invoice line.")
     price: Price = Field(description="What it costs; `model` says how.")
-    timing: Literal["advance", "arrears"] = Field(
-        default_factory=_default_timing,
-        description="Billed at the start or the end of a period; usage is always in arrears.",
-    )
     cadence: Literal["daily", "weekly", "monthly", "quarterly", "yearly"] | Cadence = Field(
         "monthly", description="Length of a billing period, by its name or as a count of units."
     )
@@ -87,7 +89,7 @@ class Item(Sparing):
         None, description="First day it is no longer charged; what was paid for it is credited."
     )
     quantities: tuple[QuantityFrom, ...] | None = Field(
-        None, strict=False, description="Later quantities, for flat prices, in the order of days."
+        None, strict=False, description="Later quantities, for fees, in the order of days."
     )
     prices: tuple[PriceFrom, ...] | None = Field(
         None, strict=False, description="Later prices, in the order of days."
@@ -100,9 +102,19 @@ class Item(Sparing):
         description="Whether other items of the customer may read the same meter on the same days: "
         "its usage is charged by each of them.",
     )
+    usage_of: UsageOf | None = Field(
+        None,
+        description="Whose usage counts together, for usage prices: `children` (the customer and "
+        "all below it), or a list of customers; absent: that of the customer alone.",
+    )
     quantity: NonNegative | None = Field(
         default_factory=_default_quantity,
-        description="How many are charged, for flat prices only; default '1'.",
+        description="How many are charged, for fees (items without a meter); default '1' if flat.",
+    )
+    timing: Literal["advance", "arrears"] = Field(
+        default_factory=_default_timing,
+        description="Billed at the start or the end of a period: fees in advance unless they say "
+        "otherwise, usage always in arrears.",
     )
     prorate: Prorate = Field(Prorate(), description="How a fee is cut in incomplete periods.")
     modifiers: ItemModifiers | None = Field(
@@ -122,26 +134,60 @@ class Item(Sparing):
 
     @model_validator(mode="after")
     def _fee_or_usage(self) -> Self:
-        if isinstance(self.price, Flat):
-            if self.meter is not None or self.quantity is None:
-                raise ValueError("a flat price has a `quantity` and no `meter`")
-        elif self.meter is None or self.quantity is not None:
-            raise ValueError("a usage price needs a `meter` and has no `quantity` of its own")
+        if isinstance(self.price, Flat) and (self.meter is not None or self.quantity is None):
+            raise ValueError("a flat price has a `quantity` and no `meter`")
+        if self.meter is None:
+            self._refuse_as_fee()
+        elif self.quantity is not None:
+            raise ValueError(
+                "usage has a `meter` and no `quantity` of its own, a fee a `quantity` and no "
+                "`meter`: remove one of them"
+            )
         elif self.timing != "arrears":
             raise ValueError("usage is billed in arrears: remove `timing` or say `arrears`")
         return self
+
+    def _refuse_as_fee(self) -> None:
+        if self.quantity is None:
+            raise ValueError(
+                "a usage price needs a `meter`, and a fee for a fixed number the `quantity`"
+            )
+        for price in (self.price, *(one.price for one in self.prices or ())):
+            reason = not_for_fees(price)
+            if reason is not None:
+                raise ValueError(f"it has a `quantity` and no `meter`, and {reason}")
+            decimals = fee_decimals(self.quantities_ever, price)
+            if decimals > FEE_PLACES:
+                raise ValueError(
+                    f"its quantity and its {price.model} price have {decimals} decimals together; "
+                    f"parts of a fee are exact with at most {FEE_PLACES}"
+                )
+
+    @property
+    def quantities_ever(self) -> tuple[Decimal, ...]:
+        """The quantities of a fee, the first and all later ones."""
+        first = () if self.quantity is None else (self.quantity,)
+        return (*first, *(one.quantity for one in self.quantities or ()))
 
     @model_validator(mode="after")
     def _series_hold(self) -> Self:
         rising([one.starts_on for one in self.quantities or ()], "quantities")
         rising([one.starts_on for one in self.prices or ()], "prices")
         if self.quantities and self.quantity is None:
-            raise ValueError("`quantities` are for flat prices; this one reads a meter")
-        is_flat = isinstance(self.price, Flat)
-        if any(isinstance(one.price, Flat) != is_flat for one in self.prices or ()):
-            raise ValueError("`prices` turn a fee into usage; end the item and begin another")
+            raise ValueError("`quantities` are for fees; this one reads a meter")
+        if self.meter is not None and any(isinstance(p.price, Flat) for p in self.prices or ()):
+            raise ValueError("`prices` turn usage into a fee; end the item and begin another")
         if self.until is not None and self.starts_on is not None and self.until <= self.starts_on:
             raise ValueError(f"`until` ({self.until}) must be later than `from`")
+        return self
+
+    @model_validator(mode="after")
+    def _usage_is_pooled_once(self) -> Self:
+        if self.usage_of is not None:
+            if self.meter is None:
+                raise ValueError("`usage_of` says whose usage a meter counts; this item has none")
+            for id in twice(self.usage_of):
+                raise ValueError(f"`usage_of` names customer {id!r} twice for the same days")
         return self
 
     @model_validator(mode="after")
@@ -296,8 +342,9 @@ class Contract(Documented):
     def _plans_fit(self) -> Self:
         told = self.phases or ()
         items = {item.id: _dated(item) for item in self.items}
-        for fault in phase_faults(told, self.start, self.end, items):
-            raise ValueError(fault)
+        found = list(phase_faults(told, self.start, self.end, items))
+        if found:
+            raise ValueError("; ".join(found))
         if self.trial is not None and any(one.free for one in told):
             raise ValueError("`trial` and a phase that is `free` say the same; keep one of them")
         if any(one.reanchor for one in told) and (self.anchor is not None or self.anchor_changes):
@@ -305,6 +352,11 @@ class Contract(Documented):
                 "a phase with `reanchor` counts periods from its first day, and `anchor` or "
                 "`anchor_changes` count them from others; keep one of them"
             )
+        if self.renewal is not None and self.renewal.kind == "uplift":
+            for item in self.items:
+                reason = None if isinstance(item.price, Flat) else unscalable(item.price)
+                if reason is not None:
+                    raise ValueError(f"item {item.id!r} cannot be raised at a renewal: {reason}")
         if self.renewal is not None and self.end is None:
             raise ValueError("`renewal` says what happens at `end`, which is missing")
         extended = [one for one in self.pauses or () if one.extend]

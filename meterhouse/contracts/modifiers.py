@@ -6,20 +6,13 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from meterhouse.catalog.fields import Day, Fraction, Id, NonNegative, Positive, Strict, Text
+from meterhouse.contracts.brief import Brief
+from meterhouse.contracts.grants import Credit
 
 PRORATED = "Whether an incomplete period counts by its share of the full one."
-
-
-class Brief(Strict):
-    """Says nothing of what is not given."""
-
-    @model_serializer(mode="wrap")
-    def _without_nulls(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        content: dict[str, Any] = dump(self)
-        return {name: value for name, value in content.items() if value not in (None, [], ())}
 
 
 class Convert(Strict):
@@ -203,49 +196,6 @@ class Pool(Brief):
     )
 
 
-class Credit(Brief):
-    """A promotional credit: money off what is due, or units off what was used."""
-
-    id: Id = Field(description="Id, unique among the items and modifiers of the contract.")
-    description: Text = Field("Credit", description="Text of its invoice line.")
-    amount: Positive = Field(description="Money in the contract's currency, or units.")
-    unit: Literal["money", "units"] = Field("money", description="What `amount` is in.")
-    kind: Literal["promo", "paid"] = Field(
-        "promo", description="Given for nothing (before tax); `paid` ones are not billed yet."
-    )
-    priority: Annotated[int, Field(ge=0, le=1000)] = Field(
-        50, description="Lower is used first; then the one that expires first."
-    )
-    effective: Day | None = Field(
-        None, description="First day; periods that begin earlier do not use it."
-    )
-    expires: Day | None = Field(
-        None, description="First day after it; periods that begin later do not use it."
-    )
-    items: tuple[Id, ...] = Field(
-        (), strict=False, description="Ids of the items it is for; absent: all of them."
-    )
-
-    @property
-    def rank(self) -> tuple[int, bool, Any, int, Any, str]:
-        """Priority, expiry, narrowest scope, age, id."""
-        expires, effective = self.expires, self.effective
-        scope = len(self.items) or 10**6
-        begins = effective.toordinal() if effective else 0
-        return self.priority, expires is None, expires, scope, begins, self.id
-
-    @model_validator(mode="after")
-    def _can_be_used(self) -> Self:
-        if self.kind == "paid":
-            raise ValueError(
-                "a paid credit is a means of payment and is not used by invoices yet; only "
-                "`kind: promo` is"
-            )
-        if self.effective and self.expires and self.expires <= self.effective:
-            raise ValueError(f"`expires` ({self.expires}) must be later than `effective`")
-        return self
-
-
 class ContractModifiers(Brief):
     """What changes quantities and amounts of a contract as a whole."""
 
@@ -262,7 +212,7 @@ class ContractModifiers(Brief):
         (), strict=False, description="Amounts committed for a span of time."
     )
     credits: tuple[Credit, ...] = Field(
-        (), strict=False, description="Promotional credits, used until nothing is left of them."
+        (), strict=False, description="Grants of money or units, used until nothing is left."
     )
     service_fee: ServiceFee | None = Field(
         None, description="What is added at the end, before tax."

@@ -16,7 +16,9 @@ class Profile(Sparing):
         {
             *("granularity", "day_count", "fixed_days", "factor_scale", "prorate_start"),
             *("prorate_end", "prorate_change", "prorate_quantity", "cancel_day", "grid_from"),
-            *("downgrade_effect", "credit_basis", "usage_split_due"),
+            *("downgrade_effect", "credit_basis", "usage_split_due", "split_tiers"),
+            *("prorate_tiers", "prorate_tier_flats", "prorate_included", "prorate_package"),
+            *("prorate_minimum", "prorate_maximum", "prorate_commitment"),
         }
     )
 
@@ -72,6 +74,36 @@ class Profile(Sparing):
         None,
         description="When usage before a change of its price is billed; default `period_end`.",
     )
+    split_tiers: Literal["continue", "restart"] | None = Field(
+        None,
+        description="Whether tiers, packages and free units go on in the later parts of a period "
+        "that a change cuts, or begin anew; default `continue`.",
+    )
+    prorate_tiers: bool | None = Field(
+        None,
+        description="Whether an incomplete period has its share of the bounds of tiers; default "
+        "false.",
+    )
+    prorate_tier_flats: bool | None = Field(
+        None, description="Whether it has its share of the flat amounts of tiers; default false."
+    )
+    prorate_included: bool | None = Field(
+        None,
+        description="Whether it has its share of included and free units, of prices (default "
+        "false) and of items (default true).",
+    )
+    prorate_package: bool | None = Field(
+        None, description="Whether packages are smaller by its share; default false."
+    )
+    prorate_minimum: bool | None = Field(
+        None, description="Whether it has its share of the item's minimum; default true."
+    )
+    prorate_maximum: bool | None = Field(
+        None, description="Whether it has its share of the item's maximum; default true."
+    )
+    prorate_commitment: bool | None = Field(
+        None, description="Whether it has its share of the item's commitment; default true."
+    )
 
 
 DEFAULT = Profile(
@@ -88,6 +120,7 @@ DEFAULT = Profile(
     downgrade_effect="immediate",
     credit_basis="billed",
     usage_split_due="period_end",
+    split_tiers="continue",
 )
 
 

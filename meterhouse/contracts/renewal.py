@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from meterhouse.catalog.fields import Day, NonNegative, Sparing, Strict
+from meterhouse.catalog.fields import Day, Fraction, Sparing, Strict
 from meterhouse.contracts.lifecycle import Cadence, Pause, rising
 from meterhouse.contracts.phases import DAYS, MONTHS
 from meterhouse.periods import boundary
@@ -24,7 +24,7 @@ class IndexFrom(Strict):
         alias="from",
         description="Day from which it holds: it is for the next renewal on or after this day.",
     )
-    percentage: NonNegative = Field(description="Rise as a share: '0.031' is 3.1 %.")
+    percentage: Fraction = Field(description="Rise as a share: '0.031' is 3.1 %.")
 
 
 class Renewal(Sparing):
@@ -52,7 +52,7 @@ class Renewal(Sparing):
     max_terms: Annotated[int, Field(ge=1, le=1000)] | None = Field(
         None, description="How often it is renewed at most; absent: until notice is given."
     )
-    percentage: NonNegative | None = Field(
+    percentage: Fraction | None = Field(
         None, description="Rise of all prices of the contract at each renewal: '0.05' is 5 %."
     )
     index: tuple[IndexFrom, ...] | None = Field(
@@ -61,8 +61,8 @@ class Renewal(Sparing):
         description="Rises of an index, in the order of days, instead of `percentage`. A renewal "
         "takes the newest one since the renewal before it; none: only the floor.",
     )
-    cap: NonNegative | None = Field(None, description="Most that a renewal raises prices by.")
-    floor: NonNegative | None = Field(None, description="Least that a renewal raises prices by.")
+    cap: Fraction | None = Field(None, description="Most that a renewal raises prices by.")
+    floor: Fraction | None = Field(None, description="Least that a renewal raises prices by.")
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:

@@ -2,7 +2,9 @@
 
 import polars as pl
 
-from meterhouse.contracts.proration import part_of_period
+from meterhouse.contracts.proration import part_of_period, unused_part
+from meterhouse.money import QUANTITY
+from meterhouse.pricing.rating import rate_windows
 
 _PERIOD = ("contract_id", "item_id", "slot_from", "period_start_on", "cut_from")
 _WAITS = ("full", "none")
@@ -12,8 +14,9 @@ def settled(windows: pl.DataFrame) -> pl.DataFrame:
     """The windows of fees whose changes are not prorated, as their profile settles them.
 
     A fall that waits for the next period is not there before it; a quantity that is charged whole
-    is charged above the highest of the period only.
+    is charged above the highest of the period only, which is `above_quantity` (null: from 0 on).
     """
+    windows = windows.with_columns(above_quantity=pl.lit(None, QUANTITY))
     changed = pl.col("opened_by").is_in(["quantity", "change"]).any().over(_PERIOD)
     waits = (
         (pl.col("downgrade_effect") == "end_of_period")
@@ -31,8 +34,8 @@ def settled(windows: pl.DataFrame) -> pl.DataFrame:
 
 def _merged(windows: pl.DataFrame) -> pl.DataFrame:
     """A window that changes nothing yet is a part of the one before it."""
-    amount = pl.col("price").str.json_path_match("$.amount").cast(pl.Decimal(38, 12))
-    value = amount * pl.col("fixed_quantity")
+    windows = windows.with_columns(value=_full_amounts(windows))
+    value = pl.col("value")
     falls = (value < value.cum_max().over(_PERIOD)) & (
         pl.col("downgrade_effect") == "end_of_period"
     )
@@ -58,8 +61,19 @@ def _merged(windows: pl.DataFrame) -> pl.DataFrame:
             last_end=pl.col("window_end_on").last(),
         )
         .with_columns(window_end_on="last_end")
-        .drop("run", "last_end")
+        .drop("run", "last_end", "value")
     )
+
+
+def _full_amounts(windows: pl.DataFrame) -> pl.Series:
+    """What each window would cost for a full period, whatever its price model is."""
+    one = pl.lit(1, pl.Int64)
+    asked = windows.select(
+        "price_model", "price", "currency", "component",
+        window_id=pl.int_range(pl.len()).cast(pl.String), quantity="fixed_quantity",
+        share_numerator=one, share_denominator=one,
+    )  # fmt: skip
+    return rate_windows(asked)["amount_unrounded"]
 
 
 def _above(windows: pl.DataFrame) -> pl.DataFrame:
@@ -68,7 +82,8 @@ def _above(windows: pl.DataFrame) -> pl.DataFrame:
     is_whole = (pl.col("opened_by") == "quantity") & (pl.col("prorate_quantity") == "full")
     above = pl.col("fixed_quantity") - before
     return windows.with_columns(
-        fixed_quantity=pl.when(is_whole).then(above).otherwise("fixed_quantity")
+        fixed_quantity=pl.when(is_whole).then(above).otherwise("fixed_quantity"),
+        above_quantity=pl.when(is_whole & (before > 0)).then(before.cast(QUANTITY)),
     )
 
 
@@ -109,7 +124,9 @@ def with_shares(windows: pl.DataFrame) -> pl.DataFrame:
     whole = pl.when(in_days).then(is_whole).otherwise(whole_times)
     days = (pl.col("period_end_on") - pl.col("period_start_on")).dt.total_days()
     unit = pl.when(in_days).then(days).otherwise(one)
-    left_numerator, left_denominator = part_of_period("served_end", "window_end")
+    left_numerator, left_denominator = unused_part(
+        "charged_start", "served_end", "window_end", whole
+    )
     return charged.with_columns(
         share_numerator=pl.when(nothing).then(0).when(whole).then(unit).otherwise(numerator),
         share_denominator=pl.when(whole).then(unit).otherwise(denominator),

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from meterhouse.canonical import sha256_text
+from meterhouse.contracts.ahead import with_plans
 from meterhouse.contracts.grid import realigned
 from meterhouse.contracts.profile import DEFAULT
 from meterhouse.contracts.segments import Series, stretches
@@ -39,6 +40,7 @@ COLUMNS = (
     "price_model",
     "price",
     "fixed_quantity",
+    "above_quantity",
     "prorate_start",
     "prorate_end",
     "share_numerator",
@@ -60,6 +62,7 @@ COLUMNS = (
     "period_start_on",
     "period_end_on",
     "due_on",
+    "usage_of",
 )
 
 
@@ -85,6 +88,7 @@ ITEM_DEFAULTS: dict[str, pl.Expr] = {
     "until_on": pl.lit(None, pl.Date),
     "planned_until_on": pl.lit(None, pl.Date),
     "item_anchored_on": pl.lit(None, pl.Date),
+    "usage_of": pl.lit(None, pl.String),
 }
 _NO_SERIES = Series()
 
@@ -103,6 +107,8 @@ def charge_windows(
     The column `meter_version` is joined by whoever knows the meters.
     """
     known = _completed(_cancelled(contracts), CONTRACT_DEFAULTS)
+    # What is paid in advance ends where something planned begins, also beyond the horizon.
+    series = with_plans(items, series, horizon + margin(items, timedelta()))
     stretched = stretches(_lives(known, _completed(items, ITEM_DEFAULTS)), series)
     cut = settled(_cut(stretched, series, horizon)).with_columns(**_times_of_day())
     timed = with_shares(_with_instants(cut, days))
@@ -131,8 +137,8 @@ def margin(items: pl.DataFrame, least: timedelta) -> timedelta:
 
 
 def is_fee() -> pl.Expr:
-    """Whether an item is a fee: it has a quantity of its own."""
-    return pl.col("price_model") == "flat"
+    """Whether an item is a fee: it reads no meter and has a quantity of its own."""
+    return pl.col("meter_id").is_null()
 
 
 def _completed(frame: pl.DataFrame, defaults: dict[str, pl.Expr]) -> pl.DataFrame:
@@ -182,9 +188,13 @@ def _cut(stretched: pl.DataFrame, series: Series, horizon: date) -> pl.DataFrame
     """The stretches cut by the grid of their periods."""
     counted = pl.when(pl.col("grid_from") == "segment").then("counted_from")
     placed = stretched.with_columns(
-        counted_on=pl.coalesce("item_anchored_on", counted, "origin"),
+        counted_on=pl.coalesce("reanchored_on", "item_anchored_on", counted, "origin"),
         # An anchor of the contract that is not named is the day on which it is first paid.
-        anchor_day=pl.coalesce("anchor_day", pl.col("origin").dt.day().cast(pl.Int64)),
+        anchor_day=pl.coalesce(
+            pl.col("reanchored_on").dt.day().cast(pl.Int64),
+            "anchor_day",
+            pl.col("origin").dt.day().cast(pl.Int64),
+        ),
     )
     # Items of one contract share a grid, unless they can be realigned alone.
     own = pl.col("item_id") if series.anchors["item_id"].count() else pl.lit("")
@@ -212,10 +222,10 @@ def _within(joined: pl.DataFrame, horizon: date) -> pl.DataFrame:
     """The part of each stretch that lies in each period."""
     uncut_start = pl.max_horizontal("cut_from", "start_on", "life_from")
     ends = pl.min_horizontal("cut_to", "seg_to")
-    # A fee that is paid in advance is paid to the end of the period; what a later change leaves
-    # unused of it is credited, so the line keeps its key.
+    # A fee that is paid in advance is paid to the end of the period, or to what was planned; what
+    # a later change leaves unused of it is credited, so the line keeps its key.
     is_paid = is_fee() & (pl.col("timing") == "advance")
-    paid_to = pl.min_horizontal("cut_to", "life_to")
+    paid_to = pl.min_horizontal("cut_to", "life_to", "planned_to")
     return (
         joined.with_columns(
             uncut_start=uncut_start,

@@ -16,26 +16,42 @@ from meterhouse.money import AMOUNT
 from meterhouse.periods import INSTANT
 
 _ZERO = pl.lit(0, dtype=AMOUNT)
-_BURNED = ("customer_id", "unit", "grant_id", "use_id", "item_id", "at", "quantity")
+_BURNED: dict[str, pl.DataType | type[pl.DataType]] = {
+    **dict.fromkeys(("customer_id", "unit", "grant_id", "use_id", "item_id"), pl.String),
+    "at": INSTANT,
+    "quantity": AMOUNT,
+    "paid_at": INSTANT,
+}
+_OPENED: dict[str, pl.DataType | type[pl.DataType]] = {
+    **dict.fromkeys(("customer_id", "unit", "grant_id"), pl.String),
+    "opened_at": INSTANT,
+    "before": AMOUNT,
+    "after": AMOUNT,
+}
 
 
 class Drawn(NamedTuple):
     """What became of grants and use.
 
-    `burned`: one row per grant and use that it paid (a part of), with the rank of the round;
-    `balances`: one row per grant, 0 where it holds no longer; `uses`: the uses with `paid` and
-    `overage`, what is open and `is_settled` where a reset closed it.
+    `burned`: one row per grant, use and segment of time that it paid (a part of), in the order of
+    payment, `paid_at` being the segment's beginning; `balances`: one row per grant, 0 where it
+    holds no longer; `uses`: the uses with `paid` and `overage`, what is open and `is_settled` where
+    a reset closed it; `openings`: one row per grant and time that it began, was refilled or reset,
+    with its balance `before` and `after`; `left`: what is left of each grant, lapsed or not.
     """
 
     burned: pl.DataFrame
     balances: pl.DataFrame
     uses: pl.DataFrame
+    openings: pl.DataFrame
+    left: pl.DataFrame
 
 
 class _State(NamedTuple):
     grants: pl.DataFrame
     uses: pl.DataFrame
     burned: list[pl.DataFrame]
+    openings: list[pl.DataFrame]
 
 
 def draw(
@@ -43,8 +59,14 @@ def draw(
     uses: pl.DataFrame,
     as_of: datetime,
     marks: pl.DataFrame | None = None,
+    *,
+    by_turn: bool = False,
 ) -> Drawn:
-    """What grants (GRANTS) pay of uses (USES) before `as_of`, and what is left of both then."""
+    """What grants (GRANTS) pay of uses (USES) before `as_of`, and what is left of both then.
+
+    Uses are paid in the order of time, `by_turn` in that of their `use_no` as long as no grant
+    begins, ends or is refilled between them: as they are billed.
+    """
     marked = pl.DataFrame(schema=dict(MARKS)) if marks is None else marks.select(list(MARKS))
     marked = marked.filter(pl.col("at") <= as_of)
     held = in_order(grants).with_columns(ends_at=ends_at(), left=_ZERO)
@@ -53,20 +75,39 @@ def draw(
         .sort(*ACCOUNT, "at", "use_no", "use_id")
         .with_columns(open=pl.col("quantity").cast(AMOUNT), is_settled=pl.lit(False))
     )
-    state = _State(held, open_uses, [])
-    for segment in _segments(held, marked, as_of):
+    segments = _segments(held, marked, as_of)
+    if by_turn:
+        open_uses = _in_turn(open_uses, segments)
+    state = _State(held, open_uses, [], [])
+    for segment in segments:
         state = _spent(_opened(state, segment, marked), segment, marked)
     burned = pl.concat([_nothing(), *state.burned])
     holds = (pl.col("effective_at") <= as_of) & (pl.col("ends_at") > as_of)
     balances = state.grants.select(
         *ACCOUNT, "grant_id", balance=pl.when(holds).then("left").otherwise(_ZERO)
     )
-    return Drawn(burned, balances, _with_overage(state.uses))
+    openings = pl.concat([pl.DataFrame(schema=_OPENED), *state.openings])
+    left = state.grants.select(*ACCOUNT, "grant_id", "left")
+    return Drawn(burned, balances, _with_overage(state.uses), openings, left)
 
 
 def _nothing() -> pl.DataFrame:
-    kinds = [pl.String] * 5 + [INSTANT, AMOUNT]
-    return pl.DataFrame(schema=dict(zip(_BURNED, kinds, strict=True)))
+    return pl.DataFrame(schema=_BURNED)
+
+
+def _in_turn(uses: pl.DataFrame, segments: list[pl.DataFrame]) -> pl.DataFrame:
+    """The uses in the order of their segments, in each by their number."""
+    starts = pl.concat(
+        [
+            uses.clear().select(*ACCOUNT, start="at"),
+            *(s.select(*ACCOUNT, "start") for s in segments),
+        ]
+    )
+    placed = uses.sort("at").join_asof(
+        starts.sort("start"), left_on="at", right_on="start", by=ACCOUNT, check_sortedness=False
+    )
+    # What is used before any grant begins stays first.
+    return placed.sort(*ACCOUNT, "start", "use_no", "at", "use_id", nulls_last=False).drop("start")
 
 
 def _with_overage(uses: pl.DataFrame) -> pl.DataFrame:
@@ -106,8 +147,18 @@ def _opened(state: _State, segment: pl.DataFrame, marks: pl.DataFrame) -> _State
         .join(resets, on=ACCOUNT, how="left")
         .join(refills.unique(), on=[*ACCOUNT, "grant_id"], how="left", maintain_order="left")
     )
-    grants = joined.with_columns(left=_balance()).select(state.grants.columns)
-    return state._replace(grants=grants, uses=_settled(state.uses, segment, resets))
+    opened = joined.with_columns(before="left", left=_balance())
+    grants, uses = opened.select(state.grants.columns), _settled(state.uses, segment, resets)
+    return _State(grants, uses, state.burned, [*state.openings, _openings(opened)])
+
+
+def _openings(opened: pl.DataFrame) -> pl.DataFrame:
+    """The grants that began, were refilled or reset, before and after."""
+    begins = pl.col("effective_at") == pl.col("start")
+    is_marked = pl.col("is_refilled").fill_null(False) | pl.col("is_reset").fill_null(False)
+    holds = (pl.col("effective_at") < pl.col("start")) & (pl.col("ends_at") > pl.col("start"))
+    told = opened.filter(begins | (holds & is_marked))
+    return told.select(*ACCOUNT, "grant_id", opened_at="start", before="before", after="left")
 
 
 def _balance() -> pl.Expr:
@@ -182,7 +233,8 @@ def _paid(state: _State, round_: pl.DataFrame) -> _State:
     room = pl.max_horizontal(pl.col("left") - before, _ZERO)
     taken = asked.with_columns(_taken=pl.min_horizontal("_asked", room).fill_null(_ZERO))
     used = taken.filter(pl.col("_taken") > 0)
-    burned = used.with_columns(quantity=pl.col("_taken").cast(AMOUNT)).select(_BURNED)
+    burned = used.with_columns(quantity=pl.col("_taken").cast(AMOUNT), paid_at="start")
+    burned = burned.select(list(_BURNED))
     sums = used.group_by(*ACCOUNT, "grant_id").agg(_used=pl.col("_taken").sum())
     uses = taken.with_columns(open=(pl.col("open") - pl.col("_taken")).cast(AMOUNT))
     left = (pl.col("left") - pl.col("_used").fill_null(_ZERO)).cast(AMOUNT)
@@ -191,4 +243,5 @@ def _paid(state: _State, round_: pl.DataFrame) -> _State:
         grants.with_columns(left=left).drop("_used"),
         uses.select(state.uses.columns),
         [*state.burned, burned],
+        state.openings,
     )

@@ -1,13 +1,14 @@
 """Use drawn from the grants of one account, event by event: the slow twin of `drawdown`."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
 from meterhouse.entitlements.grants import Grant
 
 ZERO = Decimal(0)
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 class Use(NamedTuple):
@@ -94,14 +95,26 @@ class _Account:
 
 
 def draw(
-    grants: Sequence[Grant], uses: Sequence[Use], as_of: datetime, marks: Sequence[Mark] = ()
+    grants: Sequence[Grant],
+    uses: Sequence[Use],
+    as_of: datetime,
+    marks: Sequence[Mark] = (),
+    *,
+    by_turn: bool = False,
 ) -> Spent:
-    """What the grants of one account pay of its uses before `as_of`, and what is left then."""
+    """What the grants of one account pay of its uses before `as_of`, and what is left then.
+
+    `by_turn`: between two instants at which grants change, in the order of the uses given.
+    """
     account = _Account(grants)
     turns = {g.effective_at for g in grants} | {mark.at for mark in marks}
+    if by_turn:
+        turns |= {g.ends_at for g in grants}
     # At one instant what begins or is refilled comes before what is used.
     events: list[tuple[datetime, int, int]] = [(at, 0, 0) for at in turns if at <= as_of]
-    events += [(use.at, 1, number) for number, use in enumerate(uses) if use.at < as_of]
+    for number, use in enumerate(uses):
+        at = max((turn for turn in turns if turn <= use.at), default=_BEGINNING)
+        events += [(at if by_turn else use.at, 1, number)] if use.at < as_of else []
     for at, is_use, number in sorted(events):
         if is_use:
             account.use(uses[number])

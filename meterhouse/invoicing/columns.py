@@ -48,6 +48,7 @@ WINDOW: dict[str, pl.DataType | type[pl.DataType]] = {
     "period_start_on": pl.Date,
     "period_end_on": pl.Date,
     "due_on": pl.Date,
+    "served_end_on": pl.Date,
 }
 
 # One row per line to bill: the window, what it should cost, what was billed, the difference.

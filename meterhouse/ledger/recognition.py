@@ -1,4 +1,4 @@
-"""Revenue of fees billed in advance, earned day by day over their service window."""
+"""Revenue of fees billed in advance, earned day by day over the days that were served."""
 
 from datetime import date, timedelta
 
@@ -15,13 +15,16 @@ def recognise(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """One entry per document line that earned something before `cut_off`, and the entries' lines.
 
-    Advance lines, as billed: document_id, line_key, entity_id, customer_id, contract_id, item_id,
-    currency, amount, window_start_on, window_end_on, posting_date. Recognised so far: document_id,
-    line_key, recognised. A line posted at or after the cut-off waits for a later one.
+    Advance lines, in the order in which they were billed: document_id, line_key, entity_id,
+    customer_id, contract_id, item_id, currency, amount, window_start_on, window_end_on,
+    served_end_on, posting_date. Recognised so far: document_id, line_key, recognised. A line posted
+    at or after the cut-off waits for a later one.
     """
     posted = advance_lines.filter(pl.col("posting_date") < cut_off)
     so_far = recognised.select("document_id", "line_key", "recognised")
-    due = posted.join(so_far, on=["document_id", "line_key"], how="left").with_columns(
+    due = posted.join(
+        so_far, on=["document_id", "line_key"], how="left", maintain_order="left"
+    ).with_columns(
         amount=_earned(cut_off) - pl.col("recognised").fill_null(0),
         cause=_cause(cut_off),
         event=pl.lit(REVENUE_RECOGNISED),
@@ -32,17 +35,28 @@ def recognise(
 
 
 def _earned(cut_off: date) -> pl.Expr:
-    """The rounded part of the amount that the days before the cut-off are of all days.
+    """What a document line adds to what its key has earned before the cut-off, rounded.
 
-    Rounding the running total, not each step, gives the last period whatever is left. The quotient
-    is rounded at 18 places first, which cannot move it over a half: a half is farther than 1e-11
-    away for any window shorter than a million days.
+    The key as a whole earns the rounded part that the days before the cut-off are of all that were
+    served. Where service ended is what its newest line says: a fee that a change cuts is earned
+    when it ends, and what was credited of it is not earned later. Rounding running totals, not
+    each step, gives the last period and the last line whatever is left.
     """
-    starts, ends = pl.col("window_start_on"), pl.col("window_end_on")
+    total = pl.col("amount").cum_sum().over("line_key")
+    return _part(total, cut_off) - _part(total - pl.col("amount"), cut_off)
+
+
+def _part(amount: pl.Expr, cut_off: date) -> pl.Expr:
+    """The rounded part of an amount that was earned before the cut-off.
+
+    The quotient is rounded at 18 places first, which cannot move it over a half: a half is farther
+    than 1e-11 away for any span shorter than a million days.
+    """
+    starts, ends = pl.col("window_start_on"), pl.col("served_end_on").last().over("line_key")
     days = pl.max_horizontal((ends - starts).dt.total_days(), 1)
     elapsed = (pl.lit(cut_off) - starts).dt.total_days().clip(0, days)
     # exact: see above; whole days, one division, last.
-    part = pl.col("amount") * elapsed.cast(AMOUNT) / days.cast(AMOUNT)
+    part = amount * elapsed.cast(AMOUNT) / days.cast(AMOUNT)
     return rounded(part, pl.col("currency"))
 
 

@@ -25,6 +25,12 @@ def rate(windows: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
     bounds = rows_of(windows["price"])
     events = per_event.events(windows, parts, prices_of(bounds))
     totals = events.group_by("at").agg(pl.col("price_no").first(), total=pl.col("value").sum())
+    if "tier_quantity" in windows.columns:
+        # A part of a period is in the tier of the period so far.
+        reached = windows.with_row_index("at").select("at", "tier_quantity")
+        totals = totals.join(reached, on="at").with_columns(
+            total=pl.coalesce("tier_quantity", "total")
+        )
     total = pl.col("total")
     picked = totals.join(bounds, on="price_no").filter(
         (total > pl.col("above")) | (pl.col("tier_no") == 0),

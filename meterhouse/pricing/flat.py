@@ -37,7 +37,7 @@ def rate(windows: pl.DataFrame) -> pl.DataFrame:
         .with_columns(steps=pl.format("[{}]", _step()))
     )
     if "credit_numerator" in windows.columns and (windows["credit_numerator"] != 0).any():
-        rated = _less_unused(rated, fee)
+        rated = less_unused(rated, fee)
     return rated.select(RATED)
 
 
@@ -57,7 +57,7 @@ def priced_windows(windows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _less_unused(rated: pl.DataFrame, fee: pl.Expr) -> pl.DataFrame:
+def less_unused(rated: pl.DataFrame, fee: pl.Expr) -> pl.DataFrame:
     """The fees without what a change leaves unused of them.
 
     Both are rounded as lines are: what was billed at the start of the period, less the unused part
@@ -87,10 +87,16 @@ def _less_unused(rated: pl.DataFrame, fee: pl.Expr) -> pl.DataFrame:
         .with_columns(
             amount_unrounded=pl.when(is_cut).then("left").otherwise("amount_unrounded"),
             steps=pl.when(is_cut)
-            .then(pl.format("[{},{}]", _step(), told))
+            .then(pl.format("[{}]", pl.concat_str(_inside(), told)))
             .otherwise("steps"),
         )
     )  # fmt: skip
+
+
+def _inside() -> pl.Expr:
+    """The steps so far without brackets, a comma after them where there are any."""
+    inside = pl.col("steps").str.strip_prefix("[").str.strip_suffix("]")
+    return pl.when(inside != "").then(pl.format("{},", inside)).otherwise(pl.lit(""))
 
 
 def charged_days() -> pl.Expr:

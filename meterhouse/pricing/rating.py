@@ -6,6 +6,7 @@ import polars as pl
 
 from meterhouse.errors import UsageError
 from meterhouse.money import AMOUNT, QUANTITY, rounded
+from meterhouse.pricing import fees
 from meterhouse.pricing.models import MODELS, PARTS
 from meterhouse.pricing.steps import RATED
 
@@ -23,7 +24,11 @@ def rate_windows(windows: pl.DataFrame, parts: pl.DataFrame | None = None) -> pl
     """
     _refuse_unknown_models(windows)
     _refuse_missing(windows, "quantity")
-    by_model, parts_by_model = (_by_model(one) for one in (windows, _of_models(windows, parts)))
+    told, known = windows, pl.DataFrame(schema=dict(PARTS)) if parts is None else parts
+    has_fees = fees.is_here(windows)
+    if has_fees:
+        told, known = fees.asked(windows, known)
+    by_model, parts_by_model = (_by_model(one) for one in (told, _of_models(told, known)))
     none = pl.DataFrame(schema=dict(PARTS))
     rated = [
         model.rate(by_model[name], parts_by_model.get(name, none))
@@ -33,6 +38,8 @@ def rate_windows(windows: pl.DataFrame, parts: pl.DataFrame | None = None) -> pl
         if name in by_model
     ]
     amounts = pl.concat([_NOTHING, *(one.select(RATED) for one in rated)])
+    if has_fees:
+        amounts = fees.by_share(windows, amounts)
     result = windows.select("window_id", "currency", pl.col("quantity").cast(QUANTITY)).join(
         amounts, on="window_id", how="left", validate="1:1", maintain_order="left"
     )
@@ -46,10 +53,9 @@ def rate_windows(windows: pl.DataFrame, parts: pl.DataFrame | None = None) -> pl
     )
 
 
-def _of_models(windows: pl.DataFrame, parts: pl.DataFrame | None) -> pl.DataFrame:
+def _of_models(windows: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
     """The parts of these windows with the model of their window."""
-    known = pl.DataFrame(schema=dict(PARTS)) if parts is None else parts
-    return known.join(windows.select("window_id", "price_model"), on="window_id", how="inner")
+    return parts.join(windows.select("window_id", "price_model"), on="window_id", how="inner")
 
 
 def _by_model(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:

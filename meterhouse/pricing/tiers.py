@@ -13,6 +13,7 @@ from meterhouse.pricing.steps import ZERO, billable, number, parsed, text
 UNIT, RATE = "unit_amount", "rate"
 _FIELDS = ("flat_amount", "package_size", "package_amount", "cap")
 _NOUGHT = pl.lit(ZERO, dtype=AMOUNT)
+_QUANTITY = pl.col("quantity")
 
 
 def exploded(prices: pl.Series, fields: Sequence[str]) -> pl.DataFrame:
@@ -48,14 +49,15 @@ def table(prices: pl.Series, unit: str | None = UNIT) -> pl.DataFrame:
     return rows.with_columns(unit=pl.col(unit) if unit else _NOUGHT).with_columns(**_texts(unit))
 
 
-def placed(windows: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """Each window in its order with the tier that its quantity lies in, the first one at 0.
+def placed(windows: pl.DataFrame, rows: pl.DataFrame, by: pl.Expr = _QUANTITY) -> pl.DataFrame:
+    """Each window in its order with the tier that `by`, its quantity, lies in, the first one at 0.
 
-    `asked` is its quantity, `quantity` the same without a sign: a negative one prices like nothing.
+    `asked` is that, `quantity` its own without a sign: a negative one prices like nothing.
     """
     prices = rows.filter(pl.col("tier_no") == 0).select("price", "price_no")
     asked = (
-        windows.select("window_id", "price", asked="quantity", quantity=billable())
+        windows.select("window_id", "price", asked=by, quantity=billable())
+        .with_columns(reached=pl.col("asked").cast(AMOUNT).clip(lower_bound=ZERO))
         .with_row_index("at")
         .join(prices, on="price", how="left", maintain_order="left")
         .drop("price")
@@ -65,10 +67,10 @@ def placed(windows: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
         opens=pl.when(pl.col("tier_no") == 0).then(-1).otherwise(pl.col("above")).cast(AMOUNT)
     )
     return (
-        asked.sort("quantity")
+        asked.sort("reached")
         .join_asof(
             bounds.sort("opens"),
-            left_on="quantity",
+            left_on="reached",
             right_on="opens",
             by="price_no",
             strategy="backward",

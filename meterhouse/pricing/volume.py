@@ -22,9 +22,11 @@ def charge(quantity: Decimal, price: Mapping[str, Any], unit: str | None = tiers
 def rate(windows: pl.DataFrame, unit: str | None = tiers.UNIT) -> pl.DataFrame:
     """One row per window: window_id, amount_unrounded and steps (one, of the tier it lies in)."""
     units = pl.col("quantity")
+    # A part of a period is in the tier of the period so far.
+    by = units if "tier_quantity" not in windows.columns else pl.coalesce("tier_quantity", units)
     charged = (pl.col("asked") > 0) | ((pl.col("asked") == 0) & pl.col("bill_flat_on_zero"))
     return (
-        tiers.placed(windows, tiers.table(windows["price"], unit))
+        tiers.placed(windows, tiers.table(windows["price"], unit), by)
         .with_columns(amount=tiers.cost(units))
         .with_columns(step=tiers.step(pl.col("amount"), units))
         .with_columns(

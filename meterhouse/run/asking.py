@@ -15,11 +15,12 @@ import polars as pl
 from meterhouse.periods import INSTANT, local_instants, zone_offsets
 from meterhouse.run.context import Run
 from meterhouse.run.measuring import Relations, measured_sql
+from meterhouse.run.pooling import OF_POOLS, make_readers
 
 ALWAYS = "timestamptz '0001-01-01 00:00:00+00'"
 # The windows that are billed; what runs beside them has names of its own.
 BILLED = """
-    select windows.*, rules.meter_no
+    select windows.*, case when usage_of is not null then window_id end as pool_id, rules.meter_no
     from billing.charge_windows as windows
     join ops.meter_rules as rules
         on rules.meter_id = windows.meter_id and rules.meter_version = windows.meter_version
@@ -65,18 +66,28 @@ timed as (
         and closing.day = next_from and closing.day_seconds = cut.day_seconds
 ),
 asks as (
-    select window_id, meter_no, customer_id, event_type, zone, window_start, window_end,
+    select window_id, pool_id, meter_no, customer_id, event_type, zone, window_start, window_end,
         window_start_on, window_end_on + case when ends_after_midnight then 1 else 0 end
             as window_end_on, day_seconds,
         case when recurring then {always} else window_start end as read_from,
         epoch_us(period_end) - epoch_us(period_start) as period_us,
         cast(period_end_on - period_start_on as bigint) as period_days
     from timed
+),
+-- A pool is measured again where another customer is in it, or for another time.
+members as (
+    select window_id as pool_id, md5(string_agg(
+        concat_ws('|', customer_id, epoch_us(read_from), epoch_us(read_to)), ','
+        order by customer_id, read_from
+    )) as members_hash
+    from billing.window_members group by window_id
 )
-select *, md5(concat_ws('|', window_id, rules.meter_id, rules.meter_version, customer_id,
+select asks.*, rules.* exclude (meter_no),
+    md5(concat_ws('|', window_id, rules.meter_id, rules.meter_version, customer_id,
     asks.zone, epoch_us(window_start), epoch_us(window_end), window_start_on, window_end_on,
-    period_us, period_days, day_seconds)) as ask_hash
-from asks join (select meter_no, meter_id, meter_version, clock from ops.meter_rules) as rules
+    period_us, period_days, day_seconds, members_hash)) as ask_hash
+from asks left join members using (pool_id)
+join (select meter_no, meter_id, meter_version, clock from ops.meter_rules) as rules
     using (meter_no)
 """
 PART_DAYS = """
@@ -105,7 +116,15 @@ ASKS = """
 create or replace table ops.{name}asks as
 with again as (
     select distinct wanted.window_id
-    from ops.{name}wanted_asks as wanted
+    from (
+        select window_id, customer_id, event_type, clock, read_from, window_end
+        from ops.{name}wanted_asks where pool_id is null
+        union all
+        select wanted.window_id, members.customer_id, event_type, clock, wanted.read_from,
+            wanted.window_end
+        from ops.{name}wanted_asks as wanted
+        join billing.window_members as members on members.window_id = wanted.pool_id
+    ) as wanted
     join touched
         on touched.customer_id = wanted.customer_id and touched.event_type = wanted.event_type
         and case when wanted.clock = 'received' then touched.received_day else touched.event_day end
@@ -133,9 +152,11 @@ def plan_asks(run: Run, db: duckdb.DuckDBPyConnection, rules: Sequence[dict[str,
 def plan_named(
     db: duckdb.DuckDBPyConnection, rules: Sequence[dict[str, Any]], windows: str, name: str = ""
 ) -> str:
-    """Replace ops.<name>wanted_asks and ops.<name>asks; returns the statement that answers them.
+    """Replace ops.<name>wanted_asks, ops.<name>asks and ops.<name>ask_readers, the same once for
+    each customer who is read; returns the statement that answers them.
 
-    `windows` is a SELECT with the columns of billing.charge_windows and `meter_no`; what is
+    `windows` is a SELECT with the columns of billing.charge_windows, `meter_no` and `pool_id` (the
+    id of the window whose members are read, null where it reads its customer alone); what is
     measured already is in ops.<name>measured_asks, as of the batch in ops.<name>measured_to.
     """
     _make_part_starts(db)
@@ -146,10 +167,11 @@ def plan_named(
     db.execute(TOUCHED.format(seq=done, name=name) + ("" if done else "limit 0"))
     db.execute(ASKS.format(name=name))
     db.execute("drop table touched")
-    table = f"ops.{name}asks"
+    table, readers = f"ops.{name}asks", f"ops.{name}ask_readers"
+    make_readers(db, table, readers, OF_POOLS)
     asked = {row[0] for row in db.execute(f"select distinct meter_no from {table}").fetchall()}
     wanted = [rule for rule in rules if rule["meter_no"] in asked]
-    return measured_sql(wanted, Relations(asks=table, days=_days(db, table)))
+    return measured_sql(wanted, Relations(asks=table, readers=readers, days=_days(db, table)))
 
 
 def _make_part_starts(db: duckdb.DuckDBPyConnection) -> None:

@@ -9,6 +9,8 @@ from datetime import date
 import duckdb
 import polars as pl
 
+from meterhouse.run.settling import settle
+
 ALWAYS = "date '0001-01-01'"
 FOREVER = "date '9999-12-31'"
 
@@ -35,10 +37,30 @@ select doc_id as contract_id, slot_from, unnest((content->'$.items')::json[]) as
 from book.slots where kind = 'contract'
 """
 
+# The text is searched before it is read as JSON: few contracts have phases.
+PHASES = """
+create or replace temp view phase_entries as
+select doc_id as contract_id, slot_from,
+    unnest(range(1, 1 + json_array_length(content, '$.phases')::bigint)) as phase_no,
+    unnest((content->'$.phases')::json[]) as entry
+from book.slots
+where kind = 'contract' and contains(content::varchar, '"phases":')
+    and json_array_length(content, '$.phases') > 0
+"""
+
 
 def _profile(name: str) -> str:
     """SQL for what a contract's profile says of this, or else that of its customer."""
     return f"coalesce(content->>'$.profile.{name}', account->>'$.{name}')"
+
+
+# What incomplete periods have their share of, as `+tiers -minimum`; null where nothing is said.
+_STUBS = "nullif(concat_ws(' ', " + ", ".join(
+    f"case {_profile(f'prorate_{name}')} when 'true' then '+{name}' when 'false' then '-{name}' end"
+    for name in (
+        *("tiers", "tier_flats", "included", "package", "minimum", "maximum", "commitment"),
+    )
+) + "), '')"  # fmt: skip
 
 
 TABLES = {
@@ -74,6 +96,12 @@ TABLES = {
             content->>'$.usage_without_contract' as usage_without_contract,
             coalesce((content->>'$.consolidate')::boolean, false) as consolidates
         from latest where kind = 'customer'""",
+    # One row per version of a customer that belongs to another, with the days it holds.
+    "parents": """
+        select
+            doc_id as customer_id, content->>'$.parent' as parent_id, slot_from as from_on,
+            slot_to as until_on, coalesce(content->>'$.billing' = 'parent', false) as parent_pays
+        from book.slots where kind = 'customer' and (content->>'$.parent') is not null""",
     # One row per name under which events may speak of a customer, with the days it holds.
     "subjects": f"""
         select doc_id as subject, doc_id as customer_id, {ALWAYS} as from_on, {FOREVER} as until_on
@@ -201,6 +229,8 @@ TABLES = {
             {_profile("downgrade_effect")} as downgrade_effect,
             {_profile("credit_basis")} as credit_basis,
             {_profile("usage_split_due")} as usage_split_due,
+            {_profile("split_tiers")} as split_tiers,
+            {_STUBS} as stub_flags,
             {_profile("prorate_start")} as profile_prorate_start,
             {_profile("prorate_end")} as profile_prorate_end
         from latest left join (
@@ -226,7 +256,8 @@ TABLES = {
             coalesce(item->>'$.cadence.unit', case item->>'$.cadence' when 'daily' then 'day'
                 when 'weekly' then 'week' when 'yearly' then 'year' else 'month' end
             ) as cadence_unit,
-            (item->>'$.from')::date as from_on, (item->>'$.until')::date as until_on
+            (item->>'$.from')::date as from_on, (item->>'$.until')::date as until_on,
+            (item->'$.usage_of')::varchar as usage_of
         from (
             select
                 doc_id as contract_id, slot_from, slot_to, version_seq,
@@ -254,10 +285,55 @@ TABLES = {
     # One row per contract and pause.
     "pauses": """
         select contract_id, (entry->>'$.from')::date as from_on,
-            (entry->>'$.until')::date as until_on
+            (entry->>'$.until')::date as until_on,
+            coalesce((entry->>'$.extend')::boolean, false) as is_extended
         from (
             select doc_id as contract_id, unnest((content->'$.pauses')::json[]) as entry
             from latest where kind = 'contract' and (content->'$.pauses') is not null
+        )""",
+    # One row per contract slot and phase; pauses that extend the contract move the days.
+    "phases": """
+        select contract_id, slot_from, phase_no, entry->>'$.id' as phase_id,
+            (entry->>'$.from')::date as from_on,
+            coalesce((entry->>'$.free')::boolean, false) as is_free,
+            coalesce((entry->>'$.covers_usage')::boolean, false) as covers_usage,
+            coalesce((entry->>'$.reanchor')::boolean, false) as is_reanchored
+        from phase_entries""",
+    # One row per contract slot, phase and item that the phase names.
+    "phase_items": """
+        select contract_id, slot_from, phase_no, item_id,
+            (terms->>'$.quantity')::decimal(38, 12) as quantity,
+            terms->>'$.price.model' as price_model, (terms->'$.price')::varchar as price,
+            coalesce((terms->>'$.charged')::boolean, true) as is_charged
+        from (
+            select contract_id, slot_from, phase_no, item_id, entry->'$.items'->item_id as terms
+            from (
+                select *, unnest(json_keys(entry->'$.items')) as item_id from phase_entries
+            )
+        )""",
+    # One row per contract that has an end, as it was written: what happens then.
+    "renewals": """
+        select
+            doc_id as contract_id, coalesce(content->>'$.renewal.kind', 'none') as renewal_kind,
+            (content->>'$.start')::date as start_on, (content->>'$.end')::date as end_on,
+            (content->>'$.renewal.term.every')::bigint as term_every,
+            content->>'$.renewal.term.unit' as term_unit,
+            coalesce((content->>'$.renewal.notice_days')::bigint, 0) as notice_days,
+            (content->>'$.renewal.declined_on')::date as declined_on,
+            (content->>'$.renewal.max_terms')::bigint as max_terms,
+            (content->>'$.renewal.percentage')::decimal(38, 12) as percentage,
+            (content->>'$.renewal.cap')::decimal(38, 12) as cap,
+            (content->>'$.renewal.floor')::decimal(38, 12) as floor
+        from latest where kind = 'contract' and (content->>'$.end') is not null""",
+    # One row per contract and index that its renewals follow.
+    "renewal_indexes": """
+        select contract_id, (entry->>'$.from')::date as from_on,
+            (entry->>'$.percentage')::decimal(38, 12) as percentage
+        from (
+            select doc_id as contract_id, unnest((content->'$.renewal.index')::json[]) as entry
+            from latest
+            where kind = 'contract' and contains(content::varchar, '"index":')
+                and (content->'$.renewal.index') is not null
         )""",
     # One row per contract and change of its anchor day.
     "anchor_changes": """
@@ -270,6 +346,8 @@ TABLES = {
 }
 
 
+# What renewals and pauses settle the ends of contracts from.
+SETTLED = {"contracts", "renewals", "renewal_indexes", "pauses", "phases"}
 # What a document says of the parties is what held on its date.
 DATED = ("entities", "terms", "customers")
 
@@ -282,8 +360,11 @@ def flatten(db: duckdb.DuckDBPyConnection, only: Collection[str] = tuple(TABLES)
         f"create or replace temp view latest as select * from book.slots where slot_to = {FOREVER}"
     )
     db.execute(ENTRIES)
+    db.execute(PHASES)
     for name in only:
         db.execute(f"create or replace table book.{name} as {TABLES[name]}")
+    if SETTLED.issubset(only):
+        settle(db)
 
 
 def change_dates(db: duckdb.DuckDBPyConnection) -> list[date]:

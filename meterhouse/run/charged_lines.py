@@ -14,20 +14,34 @@ select rated_id as window_id, window_id as charge_id, contract_id, customer_id, 
     item_description, component, dimensions, meter_id, timing, modifiers, price_model, price,
     currency, asked as quantity, prorate_start, prorate_end, window_start_on, window_end_on,
     period_start_on, period_end_on, due_on, window_end_seconds > 0 as is_late,
-    is_period_last{shares}
-from {windows}
+    is_period_last, split_tiers, stub_flags, aggregation{shares}
+from {windows} as windows
+left join (select contract_id, split_tiers, stub_flags from book.contracts) using (contract_id)
+left join (
+    -- What the values of the parts of a period come to: a level is what it was last.
+    select meter_id, meter_version, any_value(case when bucket is not null then 'sum'
+        when recurring and aggregation in ('sum', 'unique_count') then 'latest'
+        else aggregation end) as aggregation
+    from book.meters group by meter_id, meter_version
+) using (meter_id, meter_version)
 """
 # The part of the full period that is charged, where the windows say it.
 SHARES = (
     *("share_numerator", "share_denominator"),
-    *("credit_numerator", "credit_denominator", "credit_basis"),
+    *("credit_numerator", "credit_denominator", "credit_basis", "above_quantity"),
 )
 # A contract that was cancelled at once ends on that day, or where that is charged on the next.
 CONTRACTS = """
 select contract_id, modifiers, start_on,
     least(end_on, case when cancellation_effective = 'at_once' then
-        cancellation_on + case when cancel_day = 'charged' then 1 else 0 end end) as end_on
-from book.contracts where modifiers is not null
+        cancellation_on + case when cancel_day = 'charged' then 1 else 0 end end) as end_on,
+    term_ends
+from book.contracts
+left join (
+    select contract_id, list(ends_on order by ends_on) as term_ends
+    from billing.contract_terms where renewal_kind <> 'none' group by contract_id
+) using (contract_id)
+where modifiers is not null
 """
 # What a modifier's line does not say itself it has from the window that it is based on.
 OWN = (
@@ -44,6 +58,8 @@ select windows.* exclude (asked, rated_id, is_period_last, determinant_id, event
         case when not is_made then windows.meter_version end as meter_version,
         case when not is_made then windows.fixed_quantity end as fixed_quantity,
         case when not is_made then windows.modifiers end as modifiers,
+        case when coalesce(lines.window_end_on, windows.window_end_on) = windows.window_end_on
+            then windows.served_end_on else lines.window_end_on end as served_end_on,
         coalesce(opens.starts_at, windows.window_start) as window_start,
         coalesce(closes.starts_at, windows.window_end) as window_end
     ),

@@ -28,6 +28,7 @@ from meterhouse.run.measuring import Relations, answered_sql
 from meterhouse.run.meter_rules import read_rules
 from meterhouse.run.parts import merged, parts_of
 from meterhouse.run.planning import plan_fold
+from meterhouse.run.pooling import OF_POOLS, make_readers
 from meterhouse.run.rating import LAST
 from meterhouse.run.scratch import scratch_run
 from meterhouse.run.usage import fold_usage
@@ -39,9 +40,10 @@ select lines.document_id, line_key, lines.entity_id, lines.payer_id as customer_
     case when role in ('discount', 'credit') then coalesce(dimensions->>'$.item', item_id)
         else item_id end as item_id,
     lines.currency, amount, window_start_on, window_end_on,
-    documents.posting_date
+    coalesce(served_end_on, window_end_on) as served_end_on, documents.posting_date
 from facts.billed_lines as lines join facts.documents as documents using (document_id)
 where timing = 'advance'
+order by lines.batch_seq, lines.row_no
 """
 
 RECOGNISED = """
@@ -80,7 +82,8 @@ select row_number() over () as ask_no, windows.window_id, windows.customer_id, r
         else windows.window_start end as read_from,
     epoch_us(windows.period_end) - epoch_us(windows.period_start) as period_us,
     cast(windows.period_end_on - windows.period_start_on as bigint) as period_days,
-    windows.day_seconds
+    windows.day_seconds,
+    case when windows.usage_of is not null then windows.window_id end as pool_id
 from billing.charge_windows as windows
 join cuts using (entity_id)
 join ops.meter_rules as rules using (meter_id, meter_version)
@@ -187,7 +190,9 @@ def _delivered(
     db.register("cuts", _cuts(entities, cut_off).to_arrow())
     db.execute(DIVIDED)
     rules = [rule for rule in read_rules(db) if rule["aggregation"] != "sql"]
-    answers = answered_sql(rules, Relations(asks="close_asks"), "ops.meter_rules")
+    make_readers(db, "close_asks", "close_readers", OF_POOLS, temporary=True)
+    relations = Relations(asks="close_asks", readers="close_readers")
+    answers = answered_sql(rules, relations, "ops.meter_rules")
     db.execute(f"create or replace temp table close_answers as {answers}")
     db.execute(LAST)
     db.execute(DELIVERED)

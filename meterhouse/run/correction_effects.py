@@ -27,14 +27,22 @@ order by classified.source_row limit ?
 WINDOWS = """
 with touched as (select distinct customer_id, event_type, occurred_at from moves),
 meters as (select distinct meter_id, event_type from book.meters),
-windows as (
-    select contract_id, item_id, customer_id, meter_id, window_start_on, window_end_on,
+charged as (
+    select window_id, contract_id, item_id, customer_id, meter_id, window_start_on, window_end_on,
         window_start, window_end, number
     from lake.facts.billed_lines
     union all by name
-    select contract_id, item_id, customer_id, meter_id, window_start_on, window_end_on,
+    select window_id, contract_id, item_id, customer_id, meter_id, window_start_on, window_end_on,
         window_start, window_end
     from open_windows
+),
+windows as (
+    select *, customer_id as read_id from charged
+    where window_id not in (select window_id from open_members)
+    union all
+    select charged.* replace (members.read_from as window_start, members.read_to as window_end),
+        members.customer_id as read_id
+    from charged join open_members as members using (window_id)
 )
 select windows.contract_id, windows.item_id, windows.customer_id, windows.meter_id,
     windows.window_start_on, windows.window_end_on,
@@ -43,10 +51,16 @@ select windows.contract_id, windows.item_id, windows.customer_id, windows.meter_
 from windows
 join meters on meters.meter_id = windows.meter_id
 join touched
-    on touched.customer_id = windows.customer_id and touched.event_type = meters.event_type
+    on touched.customer_id = windows.read_id and touched.event_type = meters.event_type
     and touched.occurred_at >= windows.window_start and touched.occurred_at < windows.window_end
 group by all order by all
 """
+
+
+NO_MEMBERS = (
+    "select null::varchar as window_id, null::varchar as customer_id, "
+    "null::timestamptz as read_from, null::timestamptz as read_to limit 0"
+)
 
 
 @dataclass(frozen=True)
@@ -106,21 +120,28 @@ def _totals(db: duckdb.DuckDBPyConnection, known: list[Property]) -> str:
 
 def _find_open_windows(lake: Lake, db: duckdb.DuckDBPyConnection) -> None:
     """Temp table `open_windows`: what the last published run cut; none before there was one."""
-    columns = "contract_id, item_id, customer_id, meter_id, window_start_on, window_end_on"
-    columns += ", window_start, window_end"
+    columns = "window_id, contract_id, item_id, customer_id, meter_id, window_start_on"
+    columns += ", window_end_on, window_start, window_end"
     empty = f"select {columns} from lake.facts.billed_lines limit 0"
     db.execute(f"create or replace temp table open_windows as {empty}")
+    db.execute(f"create or replace temp table open_members as {NO_MEMBERS}")
     if not lake.settings.published.is_file():
         return
     db.execute(f"attach {literal(str(lake.settings.published))} as published (read_only)")
     made = db.execute(
         "select 1 from duckdb_tables() where database_name = 'published' "
-        "and schema_name = 'billing' and table_name = 'charge_windows'"
+        "and schema_name = 'billing' and table_name = 'window_members'"
     ).fetchone()
     if made is not None:
         db.execute(
             f"insert into open_windows select {columns} from published.billing.charge_windows "
-            "where customer_id in (select customer_id from moves)"
+            "where customer_id in (select customer_id from moves) or window_id in (select "
+            "window_id from published.billing.window_members "
+            "where customer_id in (select customer_id from moves))"
+        )
+        db.execute(
+            "insert into open_members by name select window_id, customer_id, read_from, read_to "
+            "from published.billing.window_members"
         )
     db.execute("detach published")
 

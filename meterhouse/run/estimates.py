@@ -19,9 +19,10 @@ from meterhouse.run.estimating import measure
 from meterhouse.run.meter_versions import Meters, read_meters
 from meterhouse.run.metered_windows import asks_of, last_day, read_book, span_windows, usage_windows
 from meterhouse.run.parts import without_parts
+from meterhouse.run.pooling import asked_members
 
 NEAR = 50
-PRICED = ("contract_id", "item_id", "currency", "price_model", "price", "modifiers")
+PRICED = ("contract_id", "item_id", "currency", "price_model", "price", "modifiers", "usage_of")
 PRORATED = (
     *("prorate_start", "prorate_end", "window_start_on", "window_end_on"),
     *("period_start_on", "period_end_on"),
@@ -128,7 +129,7 @@ def _windows(
         )
         chosen = charged.join(bounds, on="customer_id").filter(overlaps)
         return chosen.drop("opens", "closes").with_row_index("ask_no")
-    cut = span_windows(pieces(asked, spans).with_row_index("ask_no"))
+    cut = span_windows(_pooled(pieces(asked, spans).with_row_index("ask_no"), charged))
     return _with_prices(cut, charged) if asked.with_price else cut
 
 
@@ -137,6 +138,20 @@ def _current(charged: pl.DataFrame) -> pl.DataFrame:
     return charged.sort("window_start").unique(
         ["contract_id", "item_id"], keep="last", maintain_order=True
     )
+
+
+def _pooled(pieces: pl.DataFrame, charged: pl.DataFrame) -> pl.DataFrame:
+    """The pieces with whose usage they measure: that of the first item that reads the meter at
+    their start, else the customer's own."""
+    items = charged.sort("contract_id", "item_id").select(
+        "customer_id", "usage_of", opens="window_start", closes="window_end"
+    )
+    holds = (pl.col("opens") <= pl.col("window_start")) & (
+        pl.col("window_start") < pl.col("closes")
+    )
+    held = pieces.join(items, on="customer_id", maintain_order="right").filter(holds)
+    first = held.unique("ask_no", keep="first", maintain_order=True).select("ask_no", "usage_of")
+    return pieces.join(first, on="ask_no", how="left", maintain_order="left")
 
 
 def _with_prices(pieces: pl.DataFrame, charged: pl.DataFrame) -> pl.DataFrame:
@@ -148,7 +163,8 @@ def _with_prices(pieces: pl.DataFrame, charged: pl.DataFrame) -> pl.DataFrame:
     held = pieces.join(items, on="customer_id").filter(holds).select("ask_no", *PRICED)
     never = pl.lit(value=False)
     return (
-        pieces.join(held, on="ask_no", how="left")
+        pieces.drop("usage_of")
+        .join(held, on="ask_no", how="left")
         .drop("ask_no")
         .with_columns(prorate_start=never, prorate_end=never)
         .with_row_index("ask_no")
@@ -170,7 +186,7 @@ def _measured(
             f"`meterhouse meters show {asked.meter}` lists from when each one holds; --version "
             "measures by one of them all the same."
         )
-    found = measure(db, asks, asked.since_batch, meters.rules)
+    found = measure(db, asks, asked.since_batch, meters.rules, asked_members(db, numbered))
     heads = asks.filter(pl.col("ask_no") == pl.col("part_of")).select("ask_no", "meter_version")
     told = numbered.drop("dimensions", strict=False).join(heads, on="ask_no")
     rows = told.join(found, on="ask_no").sort("ask_no", "dimensions")

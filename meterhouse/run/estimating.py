@@ -12,6 +12,7 @@ from meterhouse.exact import make_exact
 from meterhouse.periods import INSTANT, zone_days, zone_offsets
 from meterhouse.run.measuring import Relations, answered_sql
 from meterhouse.run.meter_rules import SCHEMA, read_rules
+from meterhouse.run.pooling import SPAN, make_readers
 
 ASKS: dict[str, pl.DataType | type[pl.DataType]] = {
     "ask_no": pl.Int64,
@@ -44,7 +45,8 @@ PREPARED = """
 create or replace temp table estimate_asks as
 select asks.* exclude (meter_id, meter_version), rules.meter_no, rules.event_type,
     case when rules.recurring then timestamptz '0001-01-01 00:00:00+00' else window_start end
-        as read_from
+        as read_from,
+    {pool} as pool_id
 from asks_in as asks join estimate_rules as rules using (meter_id, meter_version)
 """
 
@@ -54,14 +56,16 @@ def measure(
     asks: pl.DataFrame,
     after_batch: int = 0,
     rules: Sequence[dict[str, Any]] | None = None,
+    members: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """One row per ask and dimensions: ask_no, dimensions, event_count, quantity, is_measured.
 
     `asks` has the columns of ASKS; the connection has the views `facts.*` and the flattened book.
     With `after_batch` only events count that came later than that batch. `rules` are those of the
     meter versions (default: of the book); `part_of` in asks is as in measuring.answered_sql.
+    `members` are those of the asks that read a pool (pooling.asked_members).
     """
-    used, relations = prepare(db, asks, after_batch, rules)
+    used, relations = prepare(db, asks, after_batch, rules, members)
     sql = answered_sql(used, relations, RULES, has_parts="part_of" in asks.columns)
     return db.sql(f"select * from ({sql}) order by ask_no, dimensions").pl()
 
@@ -71,8 +75,10 @@ def prepare(
     asks: pl.DataFrame,
     after_batch: int = 0,
     rules: Sequence[dict[str, Any]] | None = None,
+    members: pl.DataFrame | None = None,
 ) -> tuple[list[dict[str, Any]], Relations]:
     """Hold asks, rules and offsets as temp tables; the rules that are asked, and what they read."""
+    pooled = pl.DataFrame(schema={"ask_no": pl.Int64, **SPAN}) if members is None else members
     make_exact(db, temporary=True)
     wanted = set(asks.select("meter_id", "meter_version").unique().rows())
     known = read_rules(db) if rules is None else rules
@@ -82,19 +88,27 @@ def prepare(
     _hold(db, "estimate_offsets", _offsets(asks, _first_day(db) if is_carried else date.max))
     has_parts = "part_of" in asks.columns
     db.register("asks_in", asks.select(*ASKS, *(["part_of"] if has_parts else [])).to_arrow())
-    db.execute(PREPARED)
+    _hold(db, "estimate_members", pooled.rename({"ask_no": "pool_id"}))
+    pool = "asks.part_of" if has_parts else "asks.ask_no"
+    pool = f"case when {pool} in (select pool_id from estimate_members) then {pool} end"
+    db.execute(PREPARED.format(pool=pool))
     db.unregister("asks_in")
-    return used, _relations(asks, after_batch, is_carried=is_carried)
+    make_readers(db, "estimate_asks", "estimate_readers", "estimate_members", temporary=True)
+    customers = pl.concat([asks["customer_id"], pooled["customer_id"].drop_nulls()])
+    return used, _relations(asks, customers, after_batch, is_carried=is_carried)
 
 
-def _relations(asks: pl.DataFrame, after_batch: int, *, is_carried: bool) -> Relations:
+def _relations(
+    asks: pl.DataFrame, readers: pl.Series, after_batch: int, *, is_carried: bool
+) -> Relations:
     """What is read, no further than the days and customers that are asked for."""
     events = "facts.usage_events"
     if after_batch:
         events = f"(select * from facts.usage_events where batch_seq > {int(after_batch)})"
-    customers = asks["customer_id"].unique().sort().to_list()
+    customers = readers.unique().sort().to_list()
     return Relations(
         asks="estimate_asks",
+        readers="estimate_readers",
         events=events,
         restated=NEWER,
         offsets="estimate_offsets",

@@ -17,7 +17,24 @@ from meterhouse.schema import PROPERTY_PREFIX
 
 NO_CONTRACT_ZONE = "UTC"
 _EPOCH = date(1970, 1, 1)
-NEEDED = ("charge_windows", "contracts", "run")
+NEEDED = ("charge_windows", "window_members", "contracts", "run")
+# Windows once for each customer whose events they read, and when it is read.
+WINDOWS = """(
+    select window_id, contract_id, item_id, customer_id, meter_id, meter_version,
+        window_start_on, window_end_on, window_start, window_end
+    from published.billing.charge_windows where usage_of is null
+    union all
+    select window_id, contract_id, item_id, members.customer_id, meter_id, meter_version,
+        window_start_on, window_end_on, members.read_from, members.read_to
+    from published.billing.charge_windows
+    join published.billing.window_members as members using (window_id)
+)"""
+CONTRACTS = """(
+    select customer_id, start_on, end_on from published.book.contracts
+    union all
+    select customer_id, min(from_on), max(until_on) from published.billing.window_members
+    group by customer_id
+)"""
 # Without a published run, or beside one, the zones are those of the book itself.
 ZONES = """
 select content->>'$.customer' as customer_id, content->>'$.zone' as zone
@@ -104,8 +121,7 @@ def attach_published(lake: Lake, db: duckdb.DuckDBPyConnection) -> None:
         names = "select table_name from duckdb_tables() where database_name = 'published'"
         found = {row[0] for row in db.execute(names).fetchall()}
     if found >= {*NEEDED}:
-        tables = ("published.billing.charge_windows", "published.book.contracts")
-        windows, contracts, run = *tables, "published.ops.run"
+        windows, contracts, run = WINDOWS, CONTRACTS, "published.ops.run"
     else:
         windows = (
             "(select null::varchar as window_id, null::varchar as contract_id, "

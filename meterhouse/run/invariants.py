@@ -137,7 +137,14 @@ CHECKS = (
             select contract_id, item_id, customer_id, zone, meter_id, meter_version,
                 min(window_start_on) as first_on, max(window_end_on) as end_on
             from billing.charge_windows semi join rules using (meter_id, meter_version)
-            where component = 'usage' and is_whole_days group by all
+            where component = 'usage' and is_whole_days and usage_of is null group by all
+            union all
+            -- Customers may leave a pool and come again.
+            select contract_id, item_id, members.customer_id, zone, meter_id, meter_version,
+                members.from_on, members.until_on
+            from billing.charge_windows semi join rules using (meter_id, meter_version)
+            join billing.window_members as members using (window_id)
+            where is_whole_days
         ),
         days as (
             select windows.contract_id, windows.item_id, sum(daily.quantity) as quantity
@@ -226,7 +233,14 @@ CHECKS = (
             windows.contract_id || ' ' || windows.item_id || ' from '
                 || windows.window_start_on as detail
         from instants
-        join billing.charge_windows as windows
+        join (
+            from billing.charge_windows where usage_of is null
+            union all by name
+            select windows.* replace (members.customer_id as customer_id,
+                members.read_from as window_start, members.read_to as window_end)
+            from billing.charge_windows as windows
+            join billing.window_members as members using (window_id)
+        ) as windows
             on windows.customer_id = instants.customer_id
             and instants.at >= windows.window_start and instants.at < windows.window_end
         join book.meters as meters

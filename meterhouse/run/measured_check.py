@@ -45,9 +45,12 @@ from (
         join (select * from facts.usage_events where {which}) as older
             on older.batch_seq = newer.replaces_seq and older.row_no = newer.replaces_row
     ) as events
-    join (select * from ops.asks where meter_no = {number}) as asks
+    join (
+        select * replace (greatest(window_start, read_from) as window_start)
+        from ops.ask_readers where meter_no = {number}
+    ) as asks
         on asks.customer_id = events.customer_id
-        and events.{at} >= asks.window_start and events.{at} < asks.window_end
+        and events.{at} >= asks.window_start and events.{at} < asks.read_to
     where ({filter})
 ) as events
 left join usage.measured as measured using (window_id, dimensions)

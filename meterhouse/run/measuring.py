@@ -1,9 +1,11 @@
 """Quantities straight from events: one statement for every aggregation, given what is asked.
 
-An ask is one reading of one meter version: whose events, and from when until when. Relation `asks`:
-ask_no, customer_id, meter_no (of ops.meter_rules), event_type, zone, window_start and window_end
-(instants, half-open), window_start_on and window_end_on (local days), read_from (the instant from
-which events matter; long before the window where a level is carried into it), period_us and
+An ask is one reading of one meter version: whose events, and from when until when. Relation
+`readers` has a row for each ask and customer whose events are read (pooling.py makes it), relation
+`asks` one for each ask: ask_no, customer_id, meter_no (of ops.meter_rules), event_type, zone,
+window_start and window_end (instants, half-open), window_start_on and window_end_on (local days),
+read_from (the instant from which events matter; long before the window where a level is carried
+into it), of readers read_to (from when on they no longer do; at most the window's end), period_us,
 period_days (length of the full period), day_seconds (after local midnight, when days begin). The
 result has one row per ask and dimensions with anything in it: ask_no, dimensions, event_count
 (inside the window), numerator decimal(38, 12) or null where no event had a value, denominator
@@ -54,13 +56,15 @@ class Relations:
     def __init__(
         self,
         asks: str = "ops.asks",
+        readers: str = "ops.ask_readers",
         events: str = "facts.usage_events",
         restated: str = "ops.restated",
         offsets: str = "usage.zone_offsets",
         days: tuple[str, str] | None = None,
         customers: Sequence[str] = (),
     ) -> None:
-        self.asks, self.events, self.restated, self.offsets = asks, events, restated, offsets
+        self.asks, self.readers = asks, readers
+        self.events, self.restated, self.offsets = events, restated, offsets
         self.days = days
         # Of few customers, so that files and row groups of all others are passed over.
         self.customers = customers
@@ -233,9 +237,9 @@ def _read(
             {_case(rules, "dimensions_sql")} as dimensions,
             {_case(rules, "percentile_millionths")} as millionths
         from {relations.events} as events
-        join (select * from {relations.asks} where meter_no in ({numbers})) as asks
+        join (select * from {relations.readers} where meter_no in ({numbers})) as asks
             on asks.customer_id = events.customer_id and asks.event_type = events.event_type
-            and {at} >= asks.read_from and {at} < asks.window_end
+            and {at} >= asks.read_from and {at} < asks.read_to
         {local}
         anti join {relations.restated} as newer
             on newer.replaces_seq = events.batch_seq and newer.replaces_row = events.row_no

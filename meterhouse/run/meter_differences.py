@@ -19,6 +19,7 @@ from meterhouse.run.estimates import PRORATED, customer_of
 from meterhouse.run.estimating import measure
 from meterhouse.run.meter_versions import Meters, read_meters
 from meterhouse.run.metered_windows import asks_of, last_day, read_book, usage_windows
+from meterhouse.run.pooling import asked_members
 from meterhouse.run.proposed import Proposed, propose, proposed
 
 SIDES = ("a", "b")
@@ -161,7 +162,8 @@ def _lines(db: duckdb.DuckDBPyConnection, windows: pl.DataFrame, a: Side, b: Sid
     (windows_a, asks_a), (windows_b, asks_b) = sides
     both = pl.concat([asks_a, _renamed(asks_b, b)])
     # Later parts are numbered on from the windows of their side: all are made unique again.
-    found = measure(db, _renumbered(both, count), 0, rules)
+    members = asked_members(db, pl.concat([windows_a, windows_b]))
+    found = measure(db, _renumbered(both, count), 0, rules, members)
     numbered = pl.concat([windows_a, windows_b]).drop("dimensions")
     rows = numbered.join(found, on="ask_no").with_columns(
         window_id=pl.format("{}|{}|{}", "window_id", pl.col("ask_no") // count, "dimensions"),

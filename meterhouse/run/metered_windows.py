@@ -18,8 +18,11 @@ from meterhouse.run.windows import MARGIN, read_series
 DAY = timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
 KINDS = "('meter', 'event_type')"
-# What a contract does not say of its periods its customer may.
-PROFILED = "kind = 'customer' and contains(content, '\"profile\"')"
+# What a contract does not say of its periods its customer may, and customers say to whom they
+# belong.
+PROFILED = (
+    "kind = 'customer' and (contains(content, '\"profile\"') or contains(content, '\"parent\"'))"
+)
 
 
 def read_book(

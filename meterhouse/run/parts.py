@@ -20,6 +20,7 @@ from meterhouse.pricing.models import PARTS
 from meterhouse.run.estimating import RULES, prepare
 from meterhouse.run.measuring import SIMPLE, read_sql
 from meterhouse.run.meter_rules import read_rules
+from meterhouse.run.pooling import with_pools
 
 BY_DIMENSIONS = ("capacity", "formula", "matrix", "two_dimensional")
 BY_BUCKET = ("bucketed", "windowed_commitment")
@@ -61,7 +62,7 @@ from (
             as window_end_on,
         epoch_us(period_end) - epoch_us(period_start) as period_us,
         cast(period_end_on - period_start_on as bigint) as period_days, day_seconds,
-        price_model, price, {until} < window_end as is_cut
+        price_model, price, {until} < window_end as is_cut, usage_of
     from {windows}
     where price_model in {models} and price not in (select price from part_sums)
 )
@@ -199,7 +200,8 @@ def _from_events(db: duckdb.DuckDBPyConnection, windows: str) -> list[pl.DataFra
     asks = asks.filter(pl.Series(mine, dtype=pl.Boolean))
     if asks.is_empty():
         return []
-    rules, relations = prepare(db, asks)
+    members = with_pools(asks, _frame_of_members(db))
+    rules, relations = prepare(db, asks, members=members)
     own = {"own": OWN, "windows": windows}
     found = []
     for kind in sorted({rule["aggregation"] for rule in rules}):
@@ -211,6 +213,14 @@ def _from_events(db: duckdb.DuckDBPyConnection, windows: str) -> list[pl.DataFra
         if kind in SIMPLE and any(rule["bucket"] for rule in same):
             found += _buckets(db, kind, [rule for rule in same if rule["bucket"]], relations)
     return found
+
+
+def _frame_of_members(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """The members of the pools among part_windows, by ask_no."""
+    return db.sql(
+        "select ask_no, members.* exclude (window_id) from billing.window_members as members "
+        "join part_windows using (window_id)"
+    ).pl()
 
 
 def _buckets(

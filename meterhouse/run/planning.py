@@ -60,8 +60,16 @@ def _plan_meters(db: duckdb.DuckDBPyConnection) -> None:
         with pairs as (
             select distinct customer_id, zone from book.contracts
             union
+            select distinct members.customer_id, zone
+            from billing.window_members as members
+            join billing.charge_windows using (window_id)
+            union
             select customer_id, '{NO_CONTRACT_ZONE}' from book.customers
-            where customer_id not in (select customer_id from book.contracts)
+            where customer_id not in (
+                select customer_id from book.contracts
+                union all
+                select customer_id from billing.window_members
+            )
         )
         select
             pairs.customer_id, pairs.zone, rules.meter_id, rules.meter_version, rules.meter_no,

@@ -24,6 +24,7 @@ from meterhouse.run.measuring import Relations, read_sql
 from meterhouse.run.meter_rules import read_rules
 from meterhouse.run.meter_versions import Meters, read_meters
 from meterhouse.run.metered_windows import asks_of, read_book, usage_windows
+from meterhouse.run.pooling import asked_members
 from meterhouse.schema import PROPERTY_PREFIX
 
 DOCUMENT = ("document_id", "content", "known_at", "through", "run_id")
@@ -39,7 +40,7 @@ where lines.document_id = ? and lines.determinant_id is not null
     and (cast(? as bigint) is null or lines.line_no = ?)
 order by lines.line_no
 """
-OWN = ("batch_seq", "row_no", "source_row", "occurred_at", "received_at", "data")
+OWN = ("customer_id", "batch_seq", "row_no", "source_row", "occurred_at", "received_at", "data")
 READ = """
 create or replace temp table read_events as
 select lines.line_no, found.*, found.happened_at < found.window_start as is_before
@@ -52,7 +53,8 @@ create or replace temp table read_events as
 select null::bigint as line_no, null::bigint as ask_no, null::timestamptz as happened_at,
     null::varchar as source, null::varchar as event_id, null::decimal(38, 12) as value,
     null::varchar as item, null::boolean as removes, null::varchar as dimensions,
-    null::date as local_day, null::varchar as bucket, null::bigint as batch_seq,
+    null::date as local_day, null::varchar as bucket, null::varchar as customer_id,
+    null::bigint as batch_seq,
     null::bigint as row_no, null::bigint as source_row, null::timestamptz as occurred_at,
     null::timestamptz as received_at, null::varchar as data, null::boolean as is_before
 limit 0
@@ -131,9 +133,9 @@ def read_lines(
     # Without lines of usage no contract is read: nobody is called so.
     read_book(db, lines["customer_id"].unique().to_list() or [""], known_at)
     meters = read_meters(db)
-    asks, windows = _asks(db, lines, meters)
+    asks, windows, members = _asks(db, lines, meters)
     asked = lines.join(windows, on="window_id", how="left", maintain_order="left")
-    rules, relations = prepare(db, asks, rules=meters.rules)
+    rules, relations = prepare(db, asks, rules=meters.rules, members=members)
     return Reading(asked, asks, meters, rules, relations)
 
 
@@ -171,17 +173,18 @@ def _of_version(rows: Sequence[dict[str, Any]], meter_id: str, version: int) -> 
 
 def _asks(
     db: duckdb.DuckDBPyConnection, lines: pl.DataFrame, meters: Meters
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """What is asked, and ask_no by window_id; windows of SQL meters ask nothing."""
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame | None]:
+    """What is asked, ask_no by window_id, and the members of pools; windows of SQL meters ask
+    nothing."""
     asks = [pl.DataFrame(schema={**ASKS, "part_of": pl.Int64})]
     numbers = [pl.DataFrame(schema={"window_id": pl.String, "ask_no": pl.Int64})]
     in_sql = {row["meter_id"] for row in meters.rows if row["aggregation"] == "sql"}
     names = [name for name in lines["meter_id"].unique().sort() if name not in in_sql]
     last = lines["window_start_on"].max()
     if not names or not isinstance(last, date):
-        return asks[0], numbers[0]
+        return asks[0], numbers[0], None
     windows = usage_windows(db, names, last).join(lines, on="window_id", how="semi")
-    following = 1
+    following, members = 1, []
     for (_, version), own in windows.join(
         lines.select("window_id", "meter_version").unique(), on="window_id"
     ).group_by("meter_id", "meter_version", maintain_order=True):
@@ -193,9 +196,10 @@ def _asks(
             (pl.col("ask_no") != pl.col("part_of")) | (pl.col("meter_version") == version)
         )
         asks.append(found)
+        members.append(asked_members(db, chosen))
         numbers.append(chosen.select("window_id", "ask_no").join(found, on="ask_no", how="semi"))
         following += 1 + own.height + found.height
-    return pl.concat(asks), pl.concat(numbers)
+    return pl.concat(asks), pl.concat(numbers), pl.concat(members) if members else None
 
 
 def _properties(

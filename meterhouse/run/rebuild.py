@@ -56,7 +56,12 @@ REBUILT = f"""
 create or replace temp table rebuilt_windows as
 select * from recorded_windows
 where rated_id in (select rated_id from mine)
-or (price_model in {WHOLE} and window_id in (select rated_id from mine)) or (
+or (price_model in {WHOLE} and window_id in (select rated_id from mine))
+-- Tiers go on where the other windows of a divided period ended.
+or (asked is not null and (contract_id, item_id, period_start_on) in (
+    select (contract_id, item_id, period_start_on) from recorded_windows
+    where rated_id in (select rated_id from mine) or window_id in (select rated_id from mine)
+)) or (
     asked is not null and contract_id in (select contract_id from keys) and (
         modifiers is not null
         or contract_id in (select contract_id from book.contracts where modifiers is not null)

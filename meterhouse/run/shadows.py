@@ -32,7 +32,8 @@ where windows.component = 'usage'
 """
 # The windows under names of their own: several shadows may run beside one meter.
 ASKED = """
-    select windows.* replace (shadows.shadow_id as window_id), shadows.meter_no
+    select windows.* replace (shadows.shadow_id as window_id), shadows.meter_no,
+        case when windows.usage_of is not null then windows.window_id end as pool_id
     from billing.charge_windows as windows join ops.shadow_windows as shadows using (window_id)
 """
 GONE = """

@@ -7,19 +7,23 @@ import duckdb
 import polars as pl
 
 from meterhouse.canonical import sha256_text
+from meterhouse.contracts.notices import contract_terms
 from meterhouse.contracts.segments import Series
 from meterhouse.contracts.windows import charge_windows, margin
 from meterhouse.periods import zone_days, zone_offsets
 from meterhouse.run.context import Run
 from meterhouse.run.kept import WINDOWS, forget, is_kept, keep, made_of_windows
 from meterhouse.run.planning import NO_CONTRACT_ZONE
+from meterhouse.run.pooling import MEMBERS, members_of, with_payers
+from meterhouse.run.settling import read_plans
 from meterhouse.warehouse import pin_table
 
 # Monthly periods and virtual ones before a stub reach this far past a contract's dates.
 MARGIN = timedelta(days=70)
+TERMS = "billing.contract_terms"
 TABLES = (
     *("usage.zone_offsets", "usage.zone_days"),
-    *("billing.charge_windows", "billing.coverage"),
+    *("billing.charge_windows", "billing.window_members", "billing.coverage", TERMS),
 )
 
 
@@ -68,17 +72,22 @@ def _cut(run: Run, db: duckdb.DuckDBPyConnection, first: date, last: date) -> in
     days = zone_days(zones, min(starts) - around, last + around)
     run.warehouse.replace(db, "usage.zone_offsets", zone_offsets(zones, first, last))
     run.warehouse.replace(db, "usage.zone_days", days)
-    windows = charge_windows(contracts, items, days, last, read_series(db))
-    with_meters = with_meter_version(windows, meters)
+    series = read_series(db)
+    windows = charge_windows(contracts, items, days, last, series)
+    with_meters = with_payers(db, with_meter_version(windows, meters))
     count = run.warehouse.replace(db, "billing.charge_windows", with_meters)
+    run.warehouse.replace(db, MEMBERS, members_of(db, with_meters))
     _make_coverage(db, last)
+    renewals = db.sql("from book.renewals").pl()
+    run.warehouse.replace(db, TERMS, contract_terms(contracts, items, renewals, series, last))
     return count
 
 
 def read_series(db: duckdb.DuckDBPyConnection) -> Series:
     """What the book's contracts say with dates."""
     tables = ("item_quantities", "item_prices", "pauses", "anchor_changes")
-    return Series(*(db.sql(f"from book.{table}").pl() for table in tables))
+    told = (db.sql(f"from book.{table}").pl() for table in tables)
+    return Series(*told, plans=read_plans(db))
 
 
 def _span(db: duckdb.DuckDBPyConnection, through: date) -> tuple[date, date]:
@@ -113,7 +122,7 @@ def with_meter_version(windows: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFr
 
 
 def _make_coverage(db: duckdb.DuckDBPyConnection, last: date) -> None:
-    """Replace billing.coverage: spans of time in which an item reads its meter.
+    """Replace billing.coverage: spans of time in which an item reads its meter of a customer.
 
     Neighbouring windows are one span; one that reaches past the horizon has no end, so that a
     contract's spans do not change from day to day.
@@ -121,15 +130,27 @@ def _make_coverage(db: duckdb.DuckDBPyConnection, last: date) -> None:
     db.execute(
         """
         create or replace table billing.coverage as
-        with windows as (
+        with read as (
+            select customer_id, contract_id, item_id, meter_id, meter_version, window_start,
+                window_end, window_end_on
+            from billing.charge_windows where component = 'usage' and usage_of is null
+            union all
+            select members.customer_id, contract_id, item_id, meter_id, meter_version,
+                members.read_from, members.read_to,
+                case when members.read_to < window_end then members.until_on else window_end_on end
+            from billing.charge_windows join billing.window_members as members using (window_id)
+        ),
+        windows as (
             select *, window_start is distinct from lag(window_end) over (
-                partition by contract_id, item_id, meter_version order by window_start
+                partition by customer_id, contract_id, item_id, meter_version
+                order by window_start
             ) as is_new
-            from billing.charge_windows where component = 'usage'
+            from read
         ),
         islands as (
             select *, sum(is_new::int) over (
-                partition by contract_id, item_id, meter_version order by window_start
+                partition by customer_id, contract_id, item_id, meter_version
+                order by window_start
             ) as island
             from windows
         )

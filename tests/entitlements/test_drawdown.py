@@ -101,6 +101,18 @@ def test_running_sums_agree_with_one_event_after_the_other(account):
     assert burned(found) == expected.burned
 
 
+@settings(max_examples=40)
+@given(accounts(), st.randoms())
+def test_in_the_order_of_bills_running_sums_agree_with_their_twin(account, random):
+    grants, uses, marks = account
+    random.shuffle(uses)
+    found = drawdown.draw(frame(list(grants)), uses_of(uses), END, marks_of(marks), by_turn=True)
+    expected = scalar.draw(grants, uses, END, marks, by_turn=True)
+    assert balances(found) == expected.balances
+    assert left_open(found) == expected.overage
+    assert burned(found) == expected.burned
+
+
 @settings(max_examples=15)
 @given(accounts())
 def test_what_is_used_is_paid_or_open_and_balances_are_never_negative(account):

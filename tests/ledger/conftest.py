@@ -20,6 +20,7 @@ CONTEXT = {
 TYPES = {
     "window_start_on": pl.Date,
     "window_end_on": pl.Date,
+    "served_end_on": pl.Date,
     "posting_date": pl.Date,
     "invoice_date": pl.Date,
     "line_no": pl.Int64,
@@ -89,9 +90,14 @@ def invoiced():
 
 @pytest.fixture(scope="session")
 def advance():
-    columns = ["document_id", "line_key", "amount", "posting_date", *CONTEXT]
+    columns = ["document_id", "line_key", "amount", "posting_date", "served_end_on", *CONTEXT]
     base = CONTEXT | {"document_id": "d1", "line_key": "k1", "posting_date": FEB}
-    return lambda *rows: _frame(columns, [base | row for row in rows])
+
+    def make(*rows):
+        told = [base | row for row in rows]
+        return _frame(columns, [{"served_end_on": row["window_end_on"]} | row for row in told])
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -94,3 +94,48 @@ def test_lines_are_recognised_each_by_its_own_window(advance, recognised, booked
         "k1": Decimal(29),
         "k2": Decimal(1),
     }
+
+
+def test_a_fee_that_was_cut_is_earned_when_its_service_ends_and_what_was_credited_never(
+    advance, recognised, booked
+):
+    """29.00 for February, ended on the 11th and 19.00 of it given back on the 6th."""
+    lines = advance(
+        {"amount": Decimal(29)},
+        {
+            "document_id": "d2",
+            "amount": Decimal(-19),
+            "served_end_on": date(2024, 2, 11),
+            "posting_date": date(2024, 2, 6),
+        },
+    )
+    earned, known = [], []
+    for cut in (date(2024, 2, 4), date(2024, 2, 6), date(2024, 2, 7), date(2024, 2, 11), MAR):
+        journal = recognise(lines, recognised(*known), cut)
+        posted = journal[0].join(journal[1], on="entry_id").filter(pl.col("account") == "revenue")
+        known += [
+            {"document_id": d, "line_key": k, "recognised": credit - debit}
+            for d, k, credit, debit in posted.select(
+                "document_id", "line_key", "credit", "debit"
+            ).rows()
+        ]
+        sums = {}
+        for one in known:
+            sums[one["document_id"]] = sums.get(one["document_id"], 0) + one["recognised"]
+        known = [
+            {"document_id": d, "line_key": "k1", "recognised": value} for d, value in sums.items()
+        ]
+        earned.append(sum(sums.values()))
+    # The credit note counts from its posting on: 10.00 in all, over ten days.
+    assert earned == [3, 5, 6, 10, 10]
+
+
+def test_cents_of_a_line_and_its_credit_together_are_never_one_off(advance, recognised, booked):
+    """10.00 less 3.33 over 3 days of service: the total is rounded, not the two lines."""
+    lines = advance(
+        {"amount": Decimal("10.00"), "served_end_on": date(2024, 2, 4)},
+        {"document_id": "d2", "amount": Decimal("-3.35"), "served_end_on": date(2024, 2, 4)},
+    )
+    first = booked(recognise(lines, recognised(), date(2024, 2, 2)))
+    # Their own rounded parts are 3.33 and -1.12, which is 2.21; 6.65 / 3 is 2.22.
+    assert first["revenue"] == Decimal("-2.22")

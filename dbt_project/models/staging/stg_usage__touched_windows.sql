@@ -11,6 +11,39 @@ windows as (
 
 ),
 
+members as (
+
+    select * from {{ source('billing', 'window_members') }}
+
+),
+
+-- Windows once for each customer whose usage they count, and the days on which they do.
+readers as (
+
+    select
+        window_id,
+        meter_id,
+        meter_version,
+        zone,
+        customer_id,
+        window_start_on as from_on,
+        window_end_on as until_on
+    from windows
+    where usage_of is null
+    union all
+    select
+        windows.window_id,
+        windows.meter_id,
+        windows.meter_version,
+        windows.zone,
+        members.customer_id,
+        members.from_on,
+        members.until_on
+    from windows
+    inner join members on windows.window_id = members.window_id
+
+),
+
 -- The batch up to which the determinants that stand were made; null where none do.
 determined as (
 
@@ -43,18 +76,18 @@ from windows
 cross join determined
 where determined.known_at is null
 union
-select windows.window_id
-from windows
+select readers.window_id
+from readers
 inner join rules
-    on windows.meter_id = rules.meter_id and windows.meter_version = rules.meter_version
+    on readers.meter_id = rules.meter_id and readers.meter_version = rules.meter_version
 inner join new_days
     on
-        windows.customer_id = new_days.customer_id
-        and windows.meter_id = new_days.meter_id
-        and windows.meter_version = new_days.meter_version
-        and windows.zone = new_days.zone
-        and windows.window_end_on > new_days.local_day
-where rules.recurring or windows.window_start_on <= new_days.local_day
+        readers.customer_id = new_days.customer_id
+        and readers.meter_id = new_days.meter_id
+        and readers.meter_version = new_days.meter_version
+        and readers.zone = new_days.zone
+        and readers.until_on > new_days.local_day
+where rules.recurring or readers.from_on <= new_days.local_day
 union
 select remeasured.window_id from {{ source('ops', 'remeasured') }} as remeasured
 union

@@ -66,34 +66,61 @@ added as (
 
 ),
 
+members as (
+
+    select * from {{ source('billing', 'window_members') }}
+
+),
+
+-- Windows once for each customer whose days they count: their own, or those of their pool.
+reading as (
+
+    select
+        *,
+        customer_id as reader_id,
+        window_start_on as from_on,
+        window_end_on as until_on
+    from added
+    where usage_of is null
+    union all by name
+    select
+        added.*,
+        members.customer_id as reader_id,
+        members.from_on,
+        members.until_on
+    from added
+    inner join members on added.window_id = members.window_id
+
+),
+
 -- What the days inside a window add up to; the two sums by time are those of levels and of units
 -- that count for the days that are left.
 inside as (
 
     select
-        added.window_id,
+        reading.window_id,
         daily.dimensions,
         sum(daily.event_count) as event_count,
         sum(daily.value_count) as value_count,
         sum(daily.quantity) as quantity,
         sum(
             daily.quantity * cast(
-                epoch_us(added.window_end) - epoch_us(cast(daily.local_day as timestamptz))
+                epoch_us(reading.window_end) - epoch_us(cast(daily.local_day as timestamptz))
                 as decimal(18, 0)
             ) - daily.moment
         ) as level_us,
-        sum(daily.quantity * cast(added.window_end_on - daily.local_day as decimal(9, 0)))
+        sum(daily.quantity * cast(reading.window_end_on - daily.local_day as decimal(9, 0)))
             as unit_days
-    from added
+    from reading
     inner join daily
         on
-            added.customer_id = daily.customer_id
-            and added.meter_id = daily.meter_id
-            and added.meter_version = daily.meter_version
-            and added.zone = daily.zone
-            and added.window_start_on <= daily.local_day
-            and added.window_end_on > daily.local_day
-    group by added.window_id, daily.dimensions
+            reading.reader_id = daily.customer_id
+            and reading.meter_id = daily.meter_id
+            and reading.meter_version = daily.meter_version
+            and reading.zone = daily.zone
+            and reading.from_on <= daily.local_day
+            and reading.until_on > daily.local_day
+    group by reading.window_id, daily.dimensions
     -- Nothing is left of a group whose events were all taken back.
     having sum(daily.event_count) <> 0
 
@@ -122,8 +149,8 @@ carried_days as (
     from daily
     semi join carried_rules as carried
         on daily.meter_id = carried.meter_id and daily.meter_version = carried.meter_version
-    semi join added
-        on daily.customer_id = added.customer_id and daily.meter_id = added.meter_id
+    semi join reading
+        on daily.customer_id = reading.reader_id and daily.meter_id = reading.meter_id
     group by all
 
 ),
@@ -158,15 +185,15 @@ groups as (
 carried_windows as (
 
     select
-        added.*,
+        reading.*,
         groups.dimensions as carried_dimensions
-    from added
+    from reading
     inner join groups
         on
-            added.customer_id = groups.customer_id
-            and added.meter_id = groups.meter_id
-            and added.meter_version = groups.meter_version
-            and added.zone = groups.zone
+            reading.reader_id = groups.customer_id
+            and reading.meter_id = groups.meter_id
+            and reading.meter_version = groups.meter_version
+            and reading.zone = groups.zone
 
 ),
 
@@ -175,18 +202,19 @@ opening as (
     select
         windows.window_id,
         windows.carried_dimensions as dimensions,
-        running.values_so_far,
-        running.closing_level as opening_level
+        sum(running.values_so_far) as values_so_far,
+        sum(running.closing_level) as opening_level
     from carried_windows as windows
     asof join running
         on
-            windows.customer_id = running.customer_id
+            windows.reader_id = running.customer_id
             and windows.meter_id = running.meter_id
             and windows.meter_version = running.meter_version
             and windows.zone = running.zone
             and windows.carried_dimensions = running.dimensions
             and windows.window_start_on > running.local_day
     where running.events_so_far <> 0
+    group by windows.window_id, windows.carried_dimensions
 
 ),
 

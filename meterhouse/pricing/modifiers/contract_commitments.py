@@ -9,6 +9,7 @@ from meterhouse.pricing.modifiers import shares
 from meterhouse.pricing.modifiers.contract_terms import named
 from meterhouse.pricing.modifiers.discounts import by_rank
 from meterhouse.pricing.modifiers.lines import Places, made
+from meterhouse.pricing.modifiers.renewed import with_terms
 from meterhouse.pricing.modifiers.spans import days_between, span_of
 from meterhouse.pricing.modifiers.terms import zero
 from meterhouse.pricing.steps import spelled, text
@@ -59,8 +60,12 @@ def spans(charges: pl.DataFrame, places: Places) -> pl.DataFrame:
 
 def _placed(charges: pl.DataFrame) -> pl.DataFrame:
     """The charges with the span that they begin in, whole and as the contract cuts it."""
-    dated = charges.with_columns(
-        first=pl.coalesce("start", "start_on"), last=pl.coalesce("until", "end_on")
+    # A term that was agreed by `until` is one, whatever follows it.
+    is_term = (pl.col("period") == "term") & pl.col("until").is_null()
+    begins = pl.when(is_term).then(pl.max_horizontal("start", "term_open"))
+    dated = with_terms(charges).with_columns(
+        first=pl.coalesce(begins, "start", "start_on"),
+        last=pl.coalesce("until", pl.when(is_term).then("term_close"), "end_on"),
     ).filter(
         pl.col("window_start_on") >= pl.col("first"),
         pl.col("last").is_null() | (pl.col("window_start_on") < pl.col("last")),

@@ -8,6 +8,7 @@ from meterhouse.money import PLACES
 from meterhouse.pricing.modifiers import discounts
 from meterhouse.pricing.modifiers.contract_terms import named
 from meterhouse.pricing.modifiers.lines import Places, made
+from meterhouse.pricing.modifiers.unused import kept
 from meterhouse.pricing.steps import or_null, spelled, text
 
 BOUNDARY = ("contract_id", "due_on")
@@ -20,20 +21,23 @@ def contract_discounts(
     lines = []
     for one in discounts.by_rank(terms):
         joined = charges.join(one, on="contract_id", how="left", maintain_order="left")
-        holds = discounts.holds("window_start_on") & named("item_id") & (pl.col("net") > 0)
+        # What was billed and given back since still weighs: other lines keep their shares.
+        joined = joined.with_columns(weight=pl.col("net") + pl.col("unused"))
+        holds = discounts.holds("window_start_on") & named("item_id") & (pl.col("weight") > 0)
         of = joined.filter(pl.col("id").is_not_null() & holds)
-        spread_out = spread(of.join(_totals(of, places), on=BOUNDARY), "net").with_columns(
-            line_amount=-pl.col("share")
+        spread_out = spread(of.join(_totals(of, places), on=BOUNDARY), "weight").with_columns(
+            given=pl.col("share"), share=kept(pl.col("share"), of.columns, places)
         )
+        spread_out = spread_out.with_columns(line_amount=-pl.col("share"))
         lines.append(_lines(spread_out))
-        charges = less(charges, spread_out)
+        charges = _less_unused(less(charges, spread_out), spread_out)
     return charges, lines
 
 
 def _totals(of: pl.DataFrame, places: Places) -> pl.DataFrame:
     """One row per boundary: what the discount takes off it in all, in the order of time."""
     given = ("percentage", "off", "cap", "cap_total", "currency")
-    base = of.group_by(BOUNDARY).agg(pl.col(given).first(), base=pl.col("net").sum())
+    base = of.group_by(BOUNDARY).agg(pl.col(given).first(), base=pl.col("weight").sum())
     took = discounts.off(pl.col("base"), places, "contract_id")
     return base.sort(BOUNDARY).with_columns(total=took).select(*BOUNDARY, "base", "total")
 
@@ -52,6 +56,14 @@ def less(charges: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
     joined = charges.join(known, on="charge_id", how="left", maintain_order="left")
     net = pl.col("net") - pl.col("share").fill_null(0)
     return joined.with_columns(net=net).drop("share")
+
+
+def _less_unused(charges: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
+    """The charges with `unused` less what a discount makes it smaller by."""
+    known = parts.select("charge_id", fewer=pl.col("given") - pl.col("share"))
+    joined = charges.join(known, on="charge_id", how="left", maintain_order="left")
+    unused = pl.col("unused") - pl.col("fewer").fill_null(0)
+    return joined.with_columns(unused=unused).drop("fewer")
 
 
 def about(item: str) -> pl.Expr:

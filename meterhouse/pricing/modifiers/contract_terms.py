@@ -5,13 +5,16 @@ from typing import NamedTuple
 import polars as pl
 
 from meterhouse.pricing.modifiers.discounts import ranked
+from meterhouse.pricing.modifiers.grants import grants_of
+from meterhouse.pricing.modifiers.renewed import with_term_ends
 from meterhouse.pricing.modifiers.terms import CONTRACT, amounts, days, decoded, listed
 
 MINIMUM = "minimum"
 
 
 class Terms(NamedTuple):
-    """Each has contract_id and `rank` from 0 among those of its contract; `fees` one row each."""
+    """Each has contract_id and `rank` from 0 among those of its contract; `fees` one row each and
+    `credits` one row per grant, columns of grants.TERMS."""
 
     pools: pl.DataFrame
     discounts: pl.DataFrame
@@ -21,19 +24,20 @@ class Terms(NamedTuple):
 
 
 def contract_terms(contracts: pl.DataFrame) -> Terms:
-    """`contracts` has one row per contract: contract_id, modifiers, start_on, end_on."""
-    modified = contracts.filter(pl.col("modifiers").is_not_null())
+    """`contracts` has one row per contract: contract_id, modifiers, start_on, end_on; those
+    that were renewed may have term_ends, the days on which their terms end."""
+    modified = with_term_ends(contracts.filter(pl.col("modifiers").is_not_null()))
     fields = decoded(modified["modifiers"], CONTRACT)
-    lives = modified.select("contract_id", "modifiers", "start_on", "end_on")
+    lives = modified.select("contract_id", "modifiers", "start_on", "end_on", "term_ends")
     terms = lives.join(fields, on="modifiers", how="left")
-    life = ("contract_id", "start_on", "end_on")
+    life = ("contract_id", "start_on", "end_on", "term_ends")
     return Terms(
         pools=_pools(terms, life),
         discounts=ranked(
             listed(terms.select("contract_id", "discounts"), "discounts"), "contract_id"
         ),
         commitments=_commitments(terms, life),
-        credits=_credits(terms),
+        credits=grants_of(listed(terms.select(*life, "credits"), "credits")),
         fees=terms.filter(pl.col("service_fee").is_not_null())
         .select("contract_id", "service_fee")
         .unnest("service_fee")
@@ -42,27 +46,9 @@ def contract_terms(contracts: pl.DataFrame) -> Terms:
 
 
 def _pools(terms: pl.DataFrame, life: tuple[str, ...]) -> pl.DataFrame:
-    """Pools, and behind them credits in units: a pool for the whole term that may expire."""
-    never = pl.lit(None, dtype=pl.String)
-    shared = listed(terms.select(*life, "pools"), "pools").with_columns(
-        effective=never, expires=never
-    )
-    units = (
-        _in_order(listed(terms.select(*life, "credits"), "credits"))
-        .filter(pl.col("unit") == "units")
-        .with_columns(
-            quantity="amount",
-            cadence=pl.lit("term"),
-            start=never,
-            meters=pl.lit(None, dtype=pl.List(pl.String)),
-            place=1000 + pl.int_range(pl.len()),
-        )
-    )
-    both = pl.concat([shared, units.select(shared.columns)], how="vertical_relaxed")
+    shared = listed(terms.select(*life, "pools"), "pools")
     return _ranked(
-        both.sort("contract_id", "place").with_columns(
-            *amounts("quantity"), *days("start", "effective", "expires")
-        )
+        shared.sort("contract_id", "place").with_columns(*amounts("quantity"), *days("start"))
     )
 
 
@@ -94,21 +80,6 @@ def _commitments(terms: pl.DataFrame, life: tuple[str, ...]) -> pl.DataFrame:
     )
 
 
-def _credits(terms: pl.DataFrame) -> pl.DataFrame:
-    money = _in_order(listed(terms.select("contract_id", "credits"), "credits")).filter(
-        pl.col("unit") == "money", pl.col("kind") == "promo"
-    )
-    return _ranked(money.with_columns(*amounts("amount"), *days("effective", "expires")))
-
-
-def _in_order(credits: pl.DataFrame) -> pl.DataFrame:
-    """Priority, the one that expires first, the narrowest scope, age, id: never a tie."""
-    scope = pl.col("items").list.len().fill_null(0)
-    widest = pl.when(scope == 0).then(10**6).otherwise(scope)
-    by = ("priority", "expires", widest, pl.col("effective").fill_null(""), "id")
-    return credits.sort("contract_id", *by, nulls_last=True)
-
-
 def _ranked(terms: pl.DataFrame) -> pl.DataFrame:
     return terms.with_columns(rank=pl.int_range(pl.len()).over("contract_id"))
 
@@ -117,6 +88,11 @@ def named(item: str) -> pl.Expr:
     """Whether the terms are for the item in column `item`: no list is all of them."""
     is_all = pl.col("items").list.len().fill_null(0) == 0
     return is_all | pl.col("items").list.contains(pl.col(item)).fill_null(value=False)
+
+
+def gives_units(terms: Terms) -> bool:
+    """Whether quantities are less by pools or grants of contracts."""
+    return not terms.pools.is_empty() or "units" in terms.credits["unit"]
 
 
 def nothing_given(terms: Terms) -> bool:

@@ -1,59 +1,91 @@
-"""Promotional credits in money: taken line by line in the order of invoices, grant by grant."""
+"""Promotional credit in money: taken charge by charge in the order of bills, grant by grant."""
+
+from datetime import date
 
 import polars as pl
 
-from meterhouse.pricing.modifiers.contract_discounts import about, less
-from meterhouse.pricing.modifiers.contract_terms import named
-from meterhouse.pricing.modifiers.discounts import by_rank
+from meterhouse.money import AMOUNT
+from meterhouse.pricing.modifiers.contract_discounts import about
+from meterhouse.pricing.modifiers.grant_balances import balance_rows, use_rows
+from meterhouse.pricing.modifiers.grants import Draws, instant, lots_of, paid, used
 from meterhouse.pricing.modifiers.lines import Places, made
-from meterhouse.pricing.modifiers.quantities import taken
 from meterhouse.pricing.modifiers.terms import zero
 from meterhouse.pricing.steps import spelled, text
 
 ORDER = ("contract_id", "due_on", "window_start_on", "item_id", "charge_id")
+_MONEY = ("amount", "rollover_min", "rollover_max", "top_up_below", "top_up_amount")
 
 
-def is_usable(at: str) -> pl.Expr:
-    """Whether a grant may be used for a window that begins on the day in column `at`."""
-    effective, expires = pl.col("effective"), pl.col("expires")
-    return (effective.is_null() | (pl.col(at) >= effective)) & (
-        expires.is_null() | (pl.col(at) < expires)
-    )
+def promo_money() -> pl.Expr:
+    """Whether terms are of money given for nothing, which is used before tax."""
+    return (pl.col("unit") == "money") & (pl.col("kind") == "promo")
 
 
 def credit(
-    charges: pl.DataFrame, terms: pl.DataFrame, places: Places
+    charges: pl.DataFrame,
+    terms: pl.DataFrame,
+    places: Places,
+    last: date,
+    draws: Draws | None = None,
 ) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
-    """The charges with `net` after the credits of their contracts, and the lines they make.
-
-    A grant takes from the first charges it may pay until nothing is left of it, so that grant after
-    grant gives the same as charge after charge.
-    """
-    lines = []
+    """The charges with `net` after the credits of their contracts, and the lines they make."""
     charges = charges.sort(ORDER)
-    for one in by_rank(terms):
-        joined = charges.join(one, on="contract_id", how="left", maintain_order="left")
-        is_paid = (pl.col("id").is_not_null() & is_usable("window_start_on")) & named("item_id")
-        wanted = pl.when(is_paid & (pl.col("net") > 0)).then("net").otherwise(zero())
-        size = places(pl.col("amount")).fill_null(zero())
-        parts = joined.with_columns(share=taken(size, wanted, "contract_id")).filter(
-            pl.col("share") > 0
+    mine = terms.filter(promo_money())
+    if mine.is_empty():
+        return charges, []
+    currencies = charges.group_by("contract_id").agg(pl.col("currency").first())
+    rounded = mine.join(currencies, on="contract_id").with_columns(
+        unit="currency", **{name: places(pl.col(name)).cast(AMOUNT) for name in _MONEY}
+    )
+    uses = _uses(charges, rounded)
+    found = used(lots_of(rounded), rounded, uses, last)
+    if draws is not None:
+        days = ("item_id", "window_start_on", "window_end_on")
+        named = charges.select("contract_id", "charge_id", *days, use_id="charge_id")
+        draws.keep(use_rows(found, named), balance_rows(found))
+    parts = paid(found).join(
+        charges, left_on=["contract_id", "use_id"], right_on=["contract_id", "charge_id"]
+    )
+    texts = rounded.select("contract_id", "id", "description")
+    lines = _lines(parts.join(texts, on=["contract_id", "id"], how="left"))
+    return _less(charges, parts), [lines]
+
+
+def _uses(charges: pl.DataFrame, terms: pl.DataFrame) -> pl.DataFrame:
+    """What is due of contracts with grants, in the order in which it is billed."""
+    return (
+        charges.with_columns(use_no=pl.int_range(pl.len(), dtype=pl.Int64))
+        .filter(pl.col("net") > 0)
+        .join(terms.select("contract_id").unique(), on="contract_id", how="semi")
+        .with_columns(
+            customer_id="contract_id",
+            unit="currency",
+            use_id="charge_id",
+            at=instant("window_start_on"),
+            quantity=pl.col("net").cast(AMOUNT),
         )
-        lines.append(_lines(parts.with_columns(line_amount=-pl.col("share"))))
-        charges = less(charges, parts)
-    return charges, lines
+    )
+
+
+def _less(charges: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
+    """The charges with `net` less what grants paid of them."""
+    sums = parts.group_by("contract_id", charge_id="use_id").agg(share=pl.col("share").sum())
+    joined = charges.join(sums, on=["contract_id", "charge_id"], how="left", maintain_order="left")
+    net = pl.col("net") - pl.col("share").fill_null(zero())
+    return joined.with_columns(net=net).drop("share")
 
 
 def _lines(parts: pl.DataFrame) -> pl.DataFrame:
+    named = parts.with_columns(line_amount=-pl.col("share"))
     step = spelled(
         "credit",
         amount=text(pl.col("line_amount")),
-        granted=text(pl.col("amount")),
+        granted=text(pl.col("granted")),
         id=pl.col("id"),
-        of=text(pl.col("net")),
+        of=text(pl.col("net") - pl.col("before")),
     )
     return made(
-        parts.with_columns(step=step).drop("amount"),
+        named.with_columns(step=step),
         "credit",
         item_id=pl.col("id"),
         dimensions=about("item_id"),

@@ -8,6 +8,7 @@ import polars as pl
 
 from meterhouse.pricing.modifiers.lines import Places
 from meterhouse.pricing.modifiers.terms import amounts, days, zero
+from meterhouse.pricing.modifiers.unused import kept
 from meterhouse.pricing.steps import EXACT, ZERO, or_null, spelled, text
 
 
@@ -58,6 +59,20 @@ def _one(base: pl.Expr, places: Places) -> pl.Expr:
     return pl.min_horizontal(places(asked), positive, places(pl.col("cap"))).fill_null(zero())
 
 
+def _shared(
+    charges: pl.DataFrame, total: pl.Expr, group: Sequence[str], places: Places
+) -> pl.DataFrame:
+    """The charges with `one` cut to what is left of a total that the group shares, in order.
+
+    What a cut gives back of a discount is there for the charges that come later.
+    """
+    mine = charges.with_columns(mine=kept(pl.col("one"), charges.columns, places))
+    before = pl.col("mine").cum_sum().over(group) - pl.col("mine")
+    rest = pl.max_horizontal(total - before, zero())
+    cut = pl.when(total.is_null()).then("one").otherwise(pl.min_horizontal("one", rest))
+    return mine.with_columns(one=cut).drop("mine")
+
+
 def _left(one: pl.Expr, total: pl.Expr, group: Sequence[str]) -> pl.Expr:
     """What each row takes of a total that its group shares, first come, first served."""
     used = one.cum_sum().over(group)
@@ -82,21 +97,26 @@ def step(taken: pl.Expr, of: pl.Expr) -> pl.Expr:
 def applied(charges: pl.DataFrame, terms: pl.DataFrame, places: Places) -> pl.DataFrame:
     """The charges in their order with `net` less all discounts, `discounted`, and `told` steps.
 
-    `charges` has one row per charge: contract_id, item_id, net, modifiers, window_start_on.
+    `charges` has one row per charge: contract_id, item_id, net, modifiers, window_start_on, and
+    `unused` (what a cut gave back), which a discount makes smaller too.
     """
     left = charges.with_columns(discounted=zero(), told=pl.lit(""))
     for one in by_rank(terms):
         joined = left.join(one, on="modifiers", how="left", maintain_order="left").with_columns(
             is_on=holds("window_start_on") & (pl.coalesce("percentage", "off").is_not_null())
         )
-        base = pl.when("is_on").then("net").otherwise(zero())
+        billed = pl.col("net") + pl.col("unused")
+        base = pl.when("is_on").then(billed).otherwise(zero())
         most = pl.min_horizontal(places(pl.col("cap")), places(pl.col("off")))
-        took = joined.with_columns(one=_left(_one(base, places), most, _PERIOD)).with_columns(
-            took=_left(pl.col("one"), places(pl.col("cap_total")), ("contract_id", "item_id"))
+        took = _shared(joined.with_columns(one=_one(base, places)), most, _PERIOD, places)
+        total = places(pl.col("cap_total"))
+        took = _shared(took, total, ("contract_id", "item_id"), places).with_columns(
+            took=kept(pl.col("one"), joined.columns, places)
         )
         said = pl.format("{},", step(pl.col("took"), pl.col("net")))
         left = took.with_columns(
             net=pl.col("net") - pl.col("took"),
+            unused=pl.col("unused") - pl.col("one") + pl.col("took"),
             discounted=pl.col("discounted") + pl.col("took"),
             told=pl.concat_str(
                 "told", pl.when(pl.col("took") != 0).then(said).otherwise(pl.lit(""))

@@ -13,6 +13,8 @@ TEXTS = {
     "commitment": "Above the commitment",
     "true_up": "Commitment true-up",
 }
+# What is summed over the dimensions of a charge.
+_OWN = ("amount", "unused")
 _LIMITS = (
     ("maximum", "maximum", limits.maximum),
     ("minimum", "minimum", limits.minimum),
@@ -26,7 +28,7 @@ def charges_of(rated: pl.DataFrame) -> pl.DataFrame:
 
     In the order of contract, item and time.
     """
-    context = [c for c in rated.columns if c not in {"charge_id", "amount", "window_id", "steps"}]
+    context = [c for c in rated.columns if c not in {*_OWN, "charge_id", "window_id", "steps"}]
     return (
         rated.sort("contract_id", "item_id", "window_start_on", "charge_id", "window_id")
         .group_by("charge_id", maintain_order=True)
@@ -34,6 +36,7 @@ def charges_of(rated: pl.DataFrame) -> pl.DataFrame:
             pl.col(context).first(),
             based_on=pl.col("window_id").first(),
             gross=pl.col("amount").sum(),
+            unused=pl.col("unused").sum(),
         )
         .with_columns(net="gross")
     )
@@ -54,10 +57,11 @@ def item_lines(charges: pl.DataFrame, places: Places) -> tuple[pl.DataFrame, pl.
         left = summed.with_columns(net=pl.col("net") + pl.col("line_amount")).drop(
             "so_far", "limit_so_far"
         )
-    known = left.select("charge_id", changed="net")
+    known = left.select("charge_id", changed="net", goes_back="unused")
     joined = charges.join(known, on="charge_id", how="left", maintain_order="left")
-    net = pl.coalesce("changed", "net")
-    return joined.with_columns(net=net).drop("changed"), pl.concat(parts)
+    net, unused = pl.coalesce("changed", "net"), pl.coalesce("goes_back", "unused")
+    told = joined.with_columns(net=net, unused=unused).drop("changed", "goes_back")
+    return told, pl.concat(parts)
 
 
 def _discounted(

@@ -1,4 +1,4 @@
-"""Units that several items share: pools of a window, quarter, year or term, credits in units."""
+"""Units that several items share: pools of a window, quarter, year or term."""
 
 from decimal import Decimal
 
@@ -8,13 +8,12 @@ from meterhouse.money import AMOUNT
 from meterhouse.pricing.models import MODELS
 from meterhouse.pricing.modifiers import quantities
 from meterhouse.pricing.modifiers.contract_terms import named
-from meterhouse.pricing.modifiers.credits import is_usable
 from meterhouse.pricing.modifiers.discounts import by_rank
 from meterhouse.pricing.modifiers.spans import span_of
 from meterhouse.pricing.modifiers.terms import zero
 
 # A fee has no units to give away, and single events have no total that units could be taken off.
-_WITHOUT = ["flat", *(name for name, model in MODELS.items() if model.reads_parts)]
+WITHOUT_UNITS = ["flat", *(name for name, model in MODELS.items() if model.reads_parts)]
 
 
 def pooled(windows: pl.DataFrame, terms: pl.DataFrame) -> pl.DataFrame:
@@ -43,6 +42,7 @@ def _shares() -> pl.Expr:
     by_meter = pl.col("meters").list.len().fill_null(0) > 0
     by_item = pl.col("items").list.len().fill_null(0) > 0
     chosen = pl.when(by_meter & by_item).then(meters | named("item_id")).when(by_meter).then(meters)
-    is_there = pl.col("id").is_not_null() & ~pl.col("price_model").is_in(_WITHOUT)
+    is_there = pl.col("id").is_not_null() & ~pl.col("price_model").is_in(WITHOUT_UNITS)
     since = pl.col("window_start_on") >= pl.col("first")
-    return is_there & since & is_usable("window_start_on") & chosen.otherwise(named("item_id"))
+    may = is_there & since & (pl.col("component") != "fee")
+    return may & chosen.otherwise(named("item_id"))

@@ -22,12 +22,19 @@ def converted(windows: pl.DataFrame) -> pl.DataFrame:
     Reads the fields of the item's modifiers; a negative quantity is left as it is.
     """
     quantity = pl.col("quantity").cast(AMOUNT)
-    changed = pl.when(quantity > 0).then(_converted(quantity)).otherwise(quantity)
+    changed = _turned(quantity)
+    if "earlier" in windows.columns:
+        # The period so far is converted, or each of its parts would be rounded on its own.
+        changed = _turned(pl.col("earlier") + quantity) - _turned(pl.col("earlier"))
     is_asked = field("convert", "factor").is_not_null()
     return windows.with_columns(
         quantity=pl.when(is_asked).then(changed).otherwise(quantity).cast(QUANTITY),
         before=pl.when(is_asked).then(_convert_step(quantity, changed)).otherwise(pl.lit("")),
     )
+
+
+def _turned(quantity: pl.Expr) -> pl.Expr:
+    return pl.when(quantity > 0).then(_converted(quantity)).otherwise(quantity)
 
 
 def _converted(quantity: pl.Expr) -> pl.Expr:
@@ -70,10 +77,8 @@ def convert(quantity: Decimal, terms: dict[str, Any]) -> Decimal:
 
 
 def allowance() -> pl.Expr:
-    """The units of a window that its item gives away: free in every window, included by share."""
-    included = shares.part(
-        field("included_quantity", "quantity"), pl.col("included_quantity").struct.field("prorate")
-    )
+    """The units of a period that its item gives away: free in every one, included by share."""
+    included = _included(pl.col("included_quantity").struct.field("prorate"))
     free = pl.col("free_quantity").cast(AMOUNT)
     # exact: the share of included units keeps the 12 decimals that quantities have.
     exact = included.fill_null(zero()).round(DECIMALS, mode="half_away_from_zero")
@@ -91,16 +96,33 @@ def taken(size: pl.Expr, wanted: pl.Expr, *group: str) -> pl.Expr:
     return pl.max_horizontal(reached - before, zero())
 
 
-def freed(windows: pl.DataFrame) -> pl.DataFrame:
-    """The windows with the free units of their item taken off, one allowance for each charge.
+def _included(prorate: pl.Expr) -> pl.Expr:
+    """The included units; of a divided period the sum of what its parts have."""
+    full = field("included_quantity", "quantity")
+    part = shares.part(full, prorate)
+    counted = pl.when(pl.col("charge_id").is_first_distinct()).then(part).otherwise(zero())
+    total = pl.min_horizontal(counted.sum().over("allowance_id"), full)
+    return pl.when(prorate & pl.col("is_part")).then(total).otherwise(part)
 
-    A window with several combinations of dimension values (rows of one charge_id) has one.
+
+def _with_allowances(windows: pl.DataFrame) -> pl.DataFrame:
+    """The windows with `allowance_id` and `is_part`: parts of one period share an allowance."""
+    if "allowance_id" in windows.columns:
+        return windows.with_columns(is_part=pl.col("nth").is_not_null())
+    return windows.with_columns(allowance_id="charge_id", is_part=pl.lit(value=False))
+
+
+def freed(windows: pl.DataFrame) -> pl.DataFrame:
+    """The windows with the free units of their item taken off, one allowance for each period.
+
+    A window with several combinations of dimension values (rows of one charge_id) has one, and so
+    has a period that is divided.
     """
     wanted = pl.col("quantity").cast(AMOUNT).clip(lower_bound=Decimal(0))
     return given(
-        windows.with_columns(size=allowance()).with_columns(
-            taken=taken(pl.col("size"), wanted, "charge_id")
-        )
+        _with_allowances(windows)
+        .with_columns(size=allowance())
+        .with_columns(taken=taken(pl.col("size"), wanted, "allowance_id"))
     )
 
 

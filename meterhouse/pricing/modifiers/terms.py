@@ -29,7 +29,8 @@ ITEM = pl.Struct(
         ),
     }
 )
-_CREDIT = ("id", "description", "amount", "unit", "kind", "effective", "expires")
+_CREDIT = ("id", "description", "amount", "unit", "kind", "unit_price", "effective", "expires")
+_EVERY = pl.Struct({"every": pl.Int64, "unit": TEXT})
 _COMMITMENT = ("id", "amount", "period", "start", "until", "counts", "true_up")
 CONTRACT = pl.Struct(
     {
@@ -49,7 +50,19 @@ CONTRACT = pl.Struct(
         ),
         "credits": pl.List(
             pl.Struct(
-                {**dict.fromkeys(_CREDIT, TEXT), "priority": pl.Int64, "items": pl.List(TEXT)}
+                {
+                    **dict.fromkeys(_CREDIT, TEXT),
+                    "priority": pl.Int64,
+                    "items": pl.List(TEXT),
+                    "expires_after": _EVERY,
+                    "recurs": _EVERY,
+                    "rollover": pl.Struct({"min": TEXT, "max": TEXT}),
+                    "preserve_overage": YES,
+                    "top_up": pl.Struct(
+                        {"below": TEXT, "amount": TEXT, "max_per_period": pl.Int64}
+                    ),
+                    "reward": pl.Struct({"spend": TEXT, "items": pl.List(TEXT)}),
+                }
             )
         ),
         "service_fee": pl.Struct(

@@ -1,0 +1,46 @@
+"""The term of its contract that a window begins in, where the contract was renewed."""
+
+import polars as pl
+
+TERM_ENDS = "term_ends"
+
+
+def with_term_ends(contracts: pl.DataFrame) -> pl.DataFrame:
+    """The contracts with `term_ends`, the days on which their terms end; null: they have one."""
+    if TERM_ENDS in contracts.columns:
+        return contracts
+    return contracts.with_columns(pl.lit(None, pl.List(pl.Date)).alias(TERM_ENDS))
+
+
+def with_terms(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with term_open and term_close: the term in which window_start_on lies.
+
+    `frame` has contract_id, start_on, end_on and term_ends.
+    """
+    ends = (
+        frame.filter(pl.col(TERM_ENDS).list.len() > 0)
+        .select("contract_id", ended_on=TERM_ENDS)
+        .unique("contract_id")
+        .explode("ended_on", empty_as_null=False, keep_nulls=False)
+        .drop_nulls()
+        .sort("ended_on")
+    )
+    if ends.is_empty():
+        return frame.with_columns(term_open="start_on", term_close="end_on")
+    placed = frame.with_row_index("row").sort("window_start_on")
+    by = {"by": "contract_id", "left_on": "window_start_on"}
+    before = placed.join_asof(
+        ends, right_on="ended_on", strategy="backward", check_sortedness=False, coalesce=False, **by
+    ).rename({"ended_on": "term_open"})
+    both = before.join_asof(
+        ends, right_on="ended_on", strategy="forward", allow_exact_matches=False,
+        check_sortedness=False, coalesce=False, **by,
+    ).rename({"ended_on": "term_close"})  # fmt: skip
+    return (
+        both.sort("row")
+        .drop("row")
+        .with_columns(
+            term_open=pl.coalesce("term_open", "start_on"),
+            term_close=pl.coalesce("term_close", "end_on"),
+        )
+    )
