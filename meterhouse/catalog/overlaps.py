@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from meterhouse.catalog.known import Book, Slot
+from meterhouse.catalog.parents import reads
 from meterhouse.contracts.documents import Contract
 
 SHARED = ("", "")
@@ -33,7 +34,7 @@ def subjects(book: Book) -> list[str]:
 
 
 def meters(book: Book) -> list[str]:
-    """Faults for two items of one customer that read one meter on one day."""
+    """Faults for two items that read one meter of one customer on one day."""
     return [
         f"{later.said} reads meter {later.thing[1]!r} for customer {later.thing[0]!r}, which "
         f"{earlier.place} also reads"
@@ -78,16 +79,14 @@ def _subjects(book: Book) -> Iterator[Claim]:
 
 
 def _readings(book: Book) -> Iterator[Claim]:
-    for slot in book.contracts:
+    for slot, item, one in reads(book):
         start, end = _life(slot)
-        for item in slot.model.items:
-            if item.meter is not None:
-                thing = (slot.model.customer, item.meter)
-                # Items that share may meet each other; one that does not may meet nobody.
-                owner = SHARED if item.shared else (slot.id, item.id)
-                said = slot.fault(f"item {item.id!r}")
-                name = f"item {item.id!r} of contract {slot.id!r} ({slot.document.place})"
-                yield Claim(thing, start, end, owner, said, name)
+        thing = (one.customer, item.meter or "")
+        # Items that share may meet each other; one that does not may meet nobody.
+        owner = SHARED if item.shared else (slot.id, item.id)
+        said = slot.fault(f"item {item.id!r}")
+        name = f"item {item.id!r} of contract {slot.id!r} ({slot.document.place})"
+        yield Claim(thing, max(start, one.start), min(end, one.end), owner, said, name)
 
 
 def _life(slot: Slot[Contract]) -> tuple[date, date]:

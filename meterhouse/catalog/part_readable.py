@@ -22,7 +22,7 @@ def parts(book: Book) -> Iterator[str]:
     for meter in book.meters:
         meters.setdefault(meter.id, []).append(meter)
     for slot in book.contracts:
-        for item in slot.model.items:
+        for item in slot.model.priced_items():
             found = dict.fromkeys(
                 fault
                 for meter in meters.get(item.meter or "", ())

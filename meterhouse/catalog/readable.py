@@ -62,7 +62,7 @@ def scales(book: Book) -> Iterator[str]:
             price = places(listed.unit_amount)
             yield from _scale(meter.fault("list_price"), meter.id, kept, price)
     for slot in book.contracts:
-        for item in slot.model.items:
+        for item in slot.model.priced_items():
             if item.meter in decimals and not isinstance(item.price, Flat):
                 who = slot.fault(f"item {item.id!r}")
                 yield from _scale(who, item.meter, decimals[item.meter], item.price.decimals)

@@ -3,7 +3,15 @@
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-from meterhouse.catalog import meterable, offers, overlaps, part_readable, readable, shadows
+from meterhouse.catalog import (
+    meterable,
+    offers,
+    overlaps,
+    parents,
+    part_readable,
+    readable,
+    shadows,
+)
 from meterhouse.catalog.given import Document
 from meterhouse.catalog.known import Book, M, Slot, grouped, read
 from meterhouse.catalog.plan import Version
@@ -16,7 +24,7 @@ KEPT_BY_CONTRACT = (
     # The newest document says these for the whole life: they have dates of their own inside.
     *("modifiers", "trial", "pauses", "cancellation", "anchor", "anchor_changes", "profile"),
     *("phases", "renewal"),
-    "due_after_days",
+    *("due_after_days", "invoice_day", "invoice_before_days"),
 )
 KEPT_BY_ITEM = ("cadence", "timing", "starts_on")
 KEPT_BY_ENTITY = ("base_currency", "zone")
@@ -46,6 +54,8 @@ def check(documents: Sequence[Document], recorded: Sequence[Version] = ()) -> li
     faults += shadows.shadows(book)
     faults += readable.scales(book)
     faults += part_readable.parts(book)
+    faults += parents.parents(book)
+    faults += parents.pools(book)
     faults += overlaps.subjects(book)
     faults += overlaps.meters(book)
     return faults
@@ -62,6 +72,8 @@ def check_partly(
     faults += _contract_references(book)
     faults += _meter_references(book)
     faults += _currencies(book)
+    faults += parents.parents(book)
+    faults += parents.pools(book)
     faults += overlaps.subjects(book)
     faults += overlaps.meters(book)
     return faults

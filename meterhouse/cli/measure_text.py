@@ -41,6 +41,9 @@ def _steps(measure: dict[str, Any]) -> Iterator[str]:
             f"{part['start']} to before {part['end']} by version {part['meter_version']}: "
             f"{_number(part['numerator'])} from {part['event_count']:,} events"
         )
+    for one in measure.get("pooled", []):
+        quantity = "" if one["quantity"] is None else f"{_number(one['quantity'])} "
+        yield f"of {one['customer']}: {quantity}from {one['events']:,} events"
     if not measure["is_measured"]:
         yield f"nothing was measured: the meter says {_number(measure['quantity'])} of that"
         return

@@ -22,6 +22,7 @@ from meterhouse.catalog.fields import (
     Zone,
 )
 from meterhouse.contracts.fee_prices import FEE_PLACES, fee_decimals, not_for_fees
+from meterhouse.contracts.invoice_days import MOST_BEFORE
 from meterhouse.contracts.lifecycle import (
     Anchor,
     AnchorChange,
@@ -235,6 +236,7 @@ class Contract(Documented):
             *("custom", "plan", "pinned", "modifiers", "anchor", "anchor_changes", "trial"),
             *("phases", "renewal"),
             *("pauses", "cancellation", "profile", "due_after_days"),
+            *("invoice_day", "invoice_before_days"),
         }
     )
 
@@ -304,6 +306,16 @@ class Contract(Documented):
     due_after_days: Annotated[int, Field(ge=0, le=366)] | None = Field(
         None, description="Days after its boundary on which a line is billed; default 0."
     )
+    invoice_day: Annotated[int, Field(ge=1, le=31)] | None = Field(
+        None,
+        description="Day of the month, in `zone`, on which all that fell due since is billed, the "
+        "last one in shorter months; absent: on its own day.",
+    )
+    invoice_before_days: Annotated[int, Field(ge=0, le=MOST_BEFORE)] | None = Field(
+        None,
+        description="Days before its period on which a fee in advance is billed, but for first "
+        "periods and changes; default 0.",
+    )
     profile: Profile | None = Field(
         None, description="How it is prorated and anchored, where it differs from the default."
     )
@@ -364,6 +376,16 @@ class Contract(Documented):
             raise ValueError("`pauses` overlap, and one has `extend`: its days would count twice")
         return self
 
+    def priced_items(self) -> Iterator[Item]:
+        """Each item once for every price that it has: its own, dated ones, those of phases."""
+        for item in self.items:
+            yield item
+            dated = [one.price for one in item.prices or ()]
+            told = [one.items.get(item.id) for one in self.phases or ()]
+            planned = [one.price for one in told if one is not None and one.price is not None]
+            for price in (*dated, *planned):
+                yield item.model_copy(update={"price": price})
+
     @property
     def effective_end(self) -> date | None:
         """First day after it, with renewals and pauses that extend it; None: it goes on."""
@@ -376,11 +398,6 @@ class Contract(Documented):
             ids = [item.id for item in self.items]
             for fault in self.modifiers.faults(ids, meters, self.end):
                 raise ValueError(fault)
-            if self.due_after_days and self.modifiers.commitments:
-                raise ValueError(
-                    "`due_after_days` bills usage later than the end of the span in which a "
-                    "commitment counts it; for now use one of the two"
-                )
             if self.modifiers.minimum is not None and len({str(i.cadence) for i in self.items}) > 1:
                 raise ValueError(
                     "a `minimum` of a contract is for one period, and its items have several "

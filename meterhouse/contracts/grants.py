@@ -43,7 +43,7 @@ class TopUp(Brief):
 
 
 class Reward(Brief):
-    """What has to be reached before a grant is given."""
+    """What has to be reached before a grant is given: on the day on which that is billed."""
 
     spend: Positive = Field(
         description="Amount that the contract's items cost since its start, net, in its currency."
@@ -77,10 +77,8 @@ class Credit(Brief):
         "Absent: the start of the contract.",
     )
     on: Literal["renewal"] | None = Field(
-        None, description="`renewal`: granted when the contract is renewed, instead of a day."
-    )
-    on_phase: Id | None = Field(
-        None, description="Id of the phase with whose first day it is granted, instead of a day."
+        None,
+        description="`renewal`: granted each time the contract is renewed, instead of on a day.",
     )
     expires: Day | None = Field(
         None, description="First day after it; periods that begin later do not use it."
@@ -103,7 +101,8 @@ class Credit(Brief):
         None, description="What is added (and, if paid, bought) when little is left of it."
     )
     reward: Reward | None = Field(
-        None, description="Granted in the first period that reaches this, instead of on a day."
+        None,
+        description="Granted on the day on which what reaches this is due, instead of on a named one.",
     )
     items: tuple[Id, ...] = Field(
         (), strict=False, description="Ids of the items it is for; absent: all of them."
@@ -126,7 +125,7 @@ class Credit(Brief):
             yield f"`expires` ({self.expires}) must be later than `effective`"
         if self.expires is not None and self.expires_after is not None:
             yield "`expires` and `expires_after` say the same; keep one of them"
-        begins = ("effective", "on", "on_phase", "reward")
+        begins = ("effective", "on", "reward")
         said = [name for name in begins if getattr(self, name) is not None]
         if len(said) > 1:
             yield f"{', '.join(f'`{name}`' for name in said)} each say when it is granted; keep one"
@@ -144,7 +143,7 @@ class Credit(Brief):
                 )
         elif self.expires_after is not None:
             yield "a refill sets a grant anew: remove `expires_after`, or say `expires` for its end"
-        for name in ("top_up", "reward"):
+        for name in ("top_up", "reward", "on"):
             if getattr(self, name) is not None and self.recurs is not None:
                 yield f"`recurs` and `{name}` cannot be combined; use two grants"
         if self.top_up is not None and (self.expires or self.expires_after or self.is_paid_money):
@@ -153,7 +152,12 @@ class Credit(Brief):
                 "`expires` and `expires_after`"
             )
 
+        if self.top_up is not None and (self.reward is not None or self.on is not None):
+            yield "`top_up` is for a grant that is there from a day on; use two grants"
+
     def _sale_faults(self) -> Iterator[str]:
+        if self.kind == "paid" and self.on is not None:
+            yield "what is bought is bought on a day: say `effective` (and `recurs`) instead of `on`"
         if self.kind == "paid" and self.unit == "units" and self.unit_price is None:
             yield "paid units need a `unit_price`, what one of them was bought for"
         elif self.unit_price is not None and (self.kind == "promo" or self.unit == "money"):

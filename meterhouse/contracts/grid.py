@@ -100,6 +100,7 @@ def realigned(grids: pl.DataFrame, changes: pl.DataFrame, horizon: date) -> pl.D
     advance on the day of the change. `changes` has contract_id, item_id (null: all), changed_on and
     anchor_day, in any order.
     """
+    grids = _from_changes(grids, changes)
     whole = periods(grids, horizon).with_columns(
         cut_from="period_start_on",
         cut_to="period_end_on",
@@ -114,6 +115,25 @@ def realigned(grids: pl.DataFrame, changes: pl.DataFrame, horizon: date) -> pl.D
     for number in range(1, int(ordered["change_no"].max()) + 1):  # type: ignore[arg-type]
         result, begun = _changed(grids, result, ordered.filter(change_no=number), begun, horizon)
     return result
+
+
+def _from_changes(grids: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
+    """The grids from the day of their first change on, if that is before their first period: what
+    begins after a change of the anchor has the grid that it made."""
+    if changes.is_empty():
+        return grids
+    own = pl.col("item_id").is_null() | (pl.col("item_id") == pl.col("of"))
+    first = (
+        grids.select(*GRID, of="item_id")
+        .join(changes, on="contract_id")
+        .filter(own)
+        .group_by(GRID)
+        .agg(changed_on=pl.col("changed_on").min())
+    )
+    joined = grids.join(first, on=GRID, how="left", maintain_order="left")
+    return joined.with_columns(first_on=pl.min_horizontal("first_on", "changed_on")).drop(
+        "changed_on"
+    )
 
 
 def _numbered(grids: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:

@@ -54,11 +54,18 @@ class Pause(Sparing):
         return self
 
 
-class Trial(Strict):
+class Trial(Sparing):
     """Days at the start that are not charged."""
+
+    SELDOM: ClassVar[frozenset[str]] = frozenset({"again"})
 
     until: Day = Field(description="First day that is charged.")
     covers_usage: bool = Field(False, description="Whether usage is not charged either.")
+    again: bool | None = Field(
+        None,
+        description="Whether it is given although an earlier contract of the customer had a trial "
+        "of the same product or plan; default `false`: once.",
+    )
 
 
 class Cancellation(Strict):

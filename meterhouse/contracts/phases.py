@@ -66,7 +66,7 @@ def resolved(phases: Sequence[Phase], start: date) -> tuple[Phase, ...]:
     Months are added to the last day that was written, never to one that a short month moved.
     """
     origin, months, on = start, 0, start
-    found = []
+    found: list[Phase] = []
     for phase in phases:
         length = phase.after
         if length is not None and length.unit in MONTHS:

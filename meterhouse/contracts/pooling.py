@@ -43,9 +43,7 @@ Named = Annotated[Annotated[Id, Tag("word")] | Annotated[Member, Tag("more")],
                   Discriminator(_is_word)]  # fmt: skip
 UsageOf = Annotated[
     Annotated[Literal["children"], Tag("word")]
-    | Annotated[
-        tuple[Named, ...], Field(min_length=1, max_length=1000, strict=False), Tag("more")
-    ],
+    | Annotated[tuple[Named, ...], Field(min_length=1, max_length=1000, strict=False), Tag("more")],
     Discriminator(_is_word),
 ]
 

@@ -7,6 +7,7 @@ from meterhouse.money import QUANTITY
 from meterhouse.pricing.rating import rate_windows
 
 _PERIOD = ("contract_id", "item_id", "slot_from", "period_start_on", "cut_from")
+_TERMS = ("fixed_quantity", "price_model", "price")
 _WAITS = ("full", "none")
 
 
@@ -17,7 +18,7 @@ def settled(windows: pl.DataFrame) -> pl.DataFrame:
     is charged above the highest of the period only, which is `above_quantity` (null: from 0 on).
     """
     windows = windows.with_columns(above_quantity=pl.lit(None, QUANTITY))
-    changed = pl.col("opened_by").is_in(["quantity", "change"]).any().over(_PERIOD)
+    changed = pl.col("opened_by").is_in(["quantity", "change", "resume"]).any().over(_PERIOD)
     waits = (
         (pl.col("downgrade_effect") == "end_of_period")
         | (pl.col("prorate_quantity") != "prorate")
@@ -40,6 +41,15 @@ def _merged(windows: pl.DataFrame) -> pl.DataFrame:
         pl.col("downgrade_effect") == "end_of_period"
     )
     kind = pl.col("opened_by")
+    # What waited before a pause waits after it too, but a pause is never paid for.
+    resumed = falls & (kind == "resume")
+    windows = windows.with_columns(
+        pl.when(resumed)
+        .then(pl.when(~falls).then(name).forward_fill().over(_PERIOD))
+        .otherwise(name)
+        .alias(name)
+        for name in _TERMS
+    )
     none = ((kind == "quantity") & (pl.col("prorate_quantity") == "none")) | (
         (kind == "change") & (pl.col("prorate_change") == "none")
     )
@@ -47,7 +57,7 @@ def _merged(windows: pl.DataFrame) -> pl.DataFrame:
     lower = whole & (
         pl.col("fixed_quantity") <= pl.col("fixed_quantity").cum_max().shift(1).over(_PERIOD)
     )
-    nothing = (falls | none | lower).fill_null(value=False)
+    nothing = ((falls & kind.is_in(["quantity", "change"])) | none | lower).fill_null(value=False)
     run = (~nothing).cast(pl.Int64).cum_sum().over(_PERIOD)
     last = ("served_end_on", "closed_by")
     others = [c for c in windows.columns if c not in {*_PERIOD, *last}]
@@ -77,14 +87,22 @@ def _full_amounts(windows: pl.DataFrame) -> pl.Series:
 
 
 def _above(windows: pl.DataFrame) -> pl.DataFrame:
-    """Quantities that are charged whole: what is above the highest before it in the period."""
+    """Quantities that are charged whole: what is above the highest before it in the period.
+
+    What was there before goes on beside it, so that both end where the last of them does.
+    """
     before = pl.col("fixed_quantity").cum_max().shift(1).over(_PERIOD)
-    is_whole = (pl.col("opened_by") == "quantity") & (pl.col("prorate_quantity") == "full")
+    is_whole = (
+        (pl.col("opened_by") == "quantity") & (pl.col("prorate_quantity") == "full")
+    ).fill_null(value=False) & before.is_not_null()
     above = pl.col("fixed_quantity") - before
-    return windows.with_columns(
+    chained = windows.with_columns(chain=(~is_whole).cast(pl.Int64).cum_sum().over(_PERIOD))
+    last = ("served_end_on", "window_end_on", "closed_by")
+    return chained.with_columns(
+        pl.col(last).last().over(*_PERIOD, "chain"),
         fixed_quantity=pl.when(is_whole).then(above).otherwise("fixed_quantity"),
         above_quantity=pl.when(is_whole & (before > 0)).then(before.cast(QUANTITY)),
-    )
+    ).drop("chain")
 
 
 def with_shares(windows: pl.DataFrame) -> pl.DataFrame:

@@ -7,6 +7,7 @@ import polars as pl
 from meterhouse.canonical import sha256_text
 from meterhouse.contracts.ahead import with_plans
 from meterhouse.contracts.grid import realigned
+from meterhouse.contracts.invoice_days import billed_on, told_before
 from meterhouse.contracts.profile import DEFAULT
 from meterhouse.contracts.segments import Series, stretches
 from meterhouse.contracts.shares import settled, with_shares
@@ -79,6 +80,8 @@ CONTRACT_DEFAULTS: dict[str, pl.Expr] = {
     "cancel_due_on": pl.lit(None, pl.Date),
     "stop_on": pl.lit(None, pl.Date),
     "due_after_days": pl.lit(0, pl.Int64),
+    "invoice_day": pl.lit(None, pl.Int64),
+    "invoice_before_days": pl.lit(0, pl.Int64),
     **{PROFILE_NAMES.get(n, n): pl.lit(v) for n, v in DEFAULT.model_dump().items()},
 }
 ITEM_DEFAULTS: dict[str, pl.Expr] = {
@@ -107,10 +110,14 @@ def charge_windows(
     The column `meter_version` is joined by whoever knows the meters.
     """
     known = _completed(_cancelled(contracts), CONTRACT_DEFAULTS)
+    asked_to = horizon
+    # What is billed before its period is there before it.
+    horizon += timedelta(days=known["invoice_before_days"].max() or 0)  # type: ignore[arg-type]
     # What is paid in advance ends where something planned begins, also beyond the horizon.
     series = with_plans(items, series, horizon + margin(items, timedelta()))
     stretched = stretches(_lives(known, _completed(items, ITEM_DEFAULTS)), series)
-    cut = settled(_cut(stretched, series, horizon)).with_columns(**_times_of_day())
+    told = settled(_cut(stretched, series, horizon)).filter(_is_asked(asked_to))
+    cut = told.with_columns(**_times_of_day())
     timed = with_shares(_with_instants(cut, days))
     return (
         timed.with_columns(
@@ -124,6 +131,12 @@ def charge_windows(
         .select(COLUMNS)
         .sort("contract_id", "item_id", "window_start_on")
     )
+
+
+def _is_asked(horizon: date) -> pl.Expr:
+    """Whether a window begins, or is billed, before the horizon."""
+    begins = pl.min_horizontal("window_start_on", "billed_from")
+    return begins - pl.duration(days=told_before()) < pl.lit(horizon)
 
 
 def margin(items: pl.DataFrame, least: timedelta) -> timedelta:
@@ -242,6 +255,8 @@ def _within(joined: pl.DataFrame, horizon: date) -> pl.DataFrame:
             pl.col("uncut_start") < pl.col("slot_to"),
         )
         .with_columns(
+            # What begins after its anchor was changed is paid when it begins.
+            billed_from=pl.when(pl.col("seg_from") <= pl.col("billed_from")).then("billed_from"),
             opened_by=pl.when(pl.col("window_start_on") == pl.col("seg_from")).then("opened_by"),
             closed_by=pl.when(pl.col("served_end_on") == pl.col("seg_to")).then("closed_by"),
         )
@@ -286,10 +301,15 @@ def _due_on() -> pl.Expr:
     day = pl.when(arrears).then("window_end_on").otherwise("window_start_on")
     at = pl.when(arrears).then("window_end_at").otherwise("window_start_at")
     plain = day + pl.when(at > 0).then(pl.duration(days=1)).otherwise(pl.duration(days=0))
-    # An item that ended before the cancellation was due when it ended.
-    is_last = arrears & (pl.col("closed_by") == "cancel") & (
-        pl.col("window_end_on") >= pl.col("cancel_on")
-    )  # fmt: skip
+    # An item that ended before the cancellation was due when it ended. Usage of a day of the
+    # cancellation that is charged is not known before that day is over.
+    is_open = (pl.col("component") == "usage") & (pl.col("cancel_due_on") < pl.col("window_end_on"))
+    is_last = (
+        arrears
+        & (pl.col("closed_by") == "cancel")
+        & (pl.col("window_end_on") >= pl.col("cancel_on"))
+        & ~is_open
+    )
     waits = (
         (pl.col("component") == "usage")
         & (pl.col("closed_by") == "change")
@@ -302,7 +322,7 @@ def _due_on() -> pl.Expr:
         .then("cancel_due_on")
         .otherwise(pl.when(~arrears).then("billed_from"))
     )
-    return pl.coalesce(special, plain) + pl.duration(days="due_after_days")
+    return billed_on(pl.coalesce(special, plain - pl.duration(days=told_before())))
 
 
 def _with_instants(windows: pl.DataFrame, days: pl.DataFrame) -> pl.DataFrame:

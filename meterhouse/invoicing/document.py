@@ -20,7 +20,7 @@ from meterhouse.canonical_columns import (
     sha256,
     string,
 )
-from meterhouse.money import PLACES
+from meterhouse.money import AMOUNT, PLACES
 
 FORMAT = "meterhouse/1"
 _SCALE = 18
@@ -37,7 +37,8 @@ def canonical(
 ) -> pl.DataFrame:
     """One row per draft: draft_id, content (canonical JSON text), content_hash (64 hex digits)."""
     contents = (
-        drafts.join(_line_arrays(draft_lines, meters), on="draft_id", how="left")
+        _complete(drafts)
+        .join(_line_arrays(draft_lines, meters), on="draft_id", how="left")
         .join(_buyers(customers), on="customer_id", how="left")
         .join(_sellers(entities), on="entity_id", how="left")
         .select("draft_id", content=_content())
@@ -66,7 +67,33 @@ def issued(documents: pl.DataFrame) -> pl.Series:
     return documents.select(text=pl.concat_str(text)).to_series()
 
 
+def _complete(drafts: pl.DataFrame) -> pl.DataFrame:
+    """The drafts with what few have: lines that are not taxed, money that pays them."""
+    nothing = {
+        "untaxed": pl.lit(0, dtype=AMOUNT),
+        "prepaid": pl.lit(0, dtype=AMOUNT),
+        "prepaid_by": pl.lit(None, dtype=pl.String),
+    }
+    missing = {name: value for name, value in nothing.items() if name not in drafts.columns}
+    return drafts.with_columns(**missing)
+
+
 def _content() -> pl.Expr:
+    """What a document says; one that prepaid money pays says it, and what is due after it."""
+    currency = pl.col("currency")
+    prepaid = {
+        "amount_due": _money(pl.col("total") - pl.col("prepaid"), currency),
+        "prepaid": embedded(pl.col("prepaid_by")),
+        "prepaid_applied": _money(pl.col("prepaid"), currency),
+    }
+    return (
+        pl.when(pl.col("prepaid") > 0)
+        .then(object_of({**_plain_content(), **prepaid}))
+        .otherwise(object_of(_plain_content()))
+    )
+
+
+def _plain_content() -> dict[str, pl.Expr]:
     currency = pl.col("currency")
     dates = {"due_date": day(pl.col("due_date")), "invoice_date": day(pl.col("invoice_date"))}
     terms = {
@@ -74,22 +101,20 @@ def _content() -> pl.Expr:
         "id": string(pl.col("terms_id")),
         "net_days": integer(pl.col("net_days")),
     }
-    return object_of(
-        {
-            "buyer": embedded(pl.col("buyer")),
-            "currency": string(currency),
-            "dates": object_of(dates),
-            "kind": string(pl.col("kind")),
-            "lines": pl.col("lines").fill_null("[]"),
-            "net": _money(pl.col("net"), currency),
-            "purchase_order": string(pl.col("purchase_order")),
-            "seller": embedded(pl.col("seller")),
-            "tax": _tax(),
-            "tax_total": _money(pl.col("tax"), currency),
-            "terms": object_of(terms),
-            "total": _money(pl.col("total"), currency),
-        }
-    )
+    return {
+        "buyer": embedded(pl.col("buyer")),
+        "currency": string(currency),
+        "dates": object_of(dates),
+        "kind": string(pl.col("kind")),
+        "lines": pl.col("lines").fill_null("[]"),
+        "net": _money(pl.col("net"), currency),
+        "purchase_order": string(pl.col("purchase_order")),
+        "seller": embedded(pl.col("seller")),
+        "tax": _tax(),
+        "tax_total": _money(pl.col("tax"), currency),
+        "terms": object_of(terms),
+        "total": _money(pl.col("total"), currency),
+    }
 
 
 def _tax() -> pl.Expr:
@@ -97,7 +122,7 @@ def _tax() -> pl.Expr:
     row = object_of(
         {
             "amount": _money(pl.col("tax"), pl.col("currency")),
-            "base": _money(pl.col("net"), pl.col("currency")),
+            "base": _money(pl.col("net") - pl.col("untaxed"), pl.col("currency")),
             "name": string(pl.col("tax_name")),
             "rate": string(pl.col("tax_rate")),
             "reason": string(pl.col("tax_reason")),

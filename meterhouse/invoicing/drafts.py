@@ -7,6 +7,7 @@ import polars as pl
 from meterhouse.canonical_columns import array_of, day, integer, short_sha256, string
 from meterhouse.invoicing.due_dates import due_date
 from meterhouse.invoicing.line_order import part, place
+from meterhouse.invoicing.prepaid import CREDIT_SALE
 from meterhouse.money import AMOUNT, rounded
 
 # `for_contract` is the contract of a document, null where one document holds several.
@@ -19,7 +20,7 @@ _ORDER = (
 
 COLUMNS = (
     *("draft_id", "kind", "entity_id", "customer_id", "contract_id", "currency", "terms_id"),
-    *("boundary_on", "invoice_date", "due_date", "net", "tax", "total", "line_count"),
+    *("boundary_on", "invoice_date", "due_date", "net", "untaxed", "tax", "total", "line_count"),
     *("tax_treatment", "tax_rate", "tax_name", "tax_reason", "purchase_order"),
     *("terms_description", "net_days", "is_blocked", "blocked_reason"),
 )
@@ -99,6 +100,8 @@ def _totals(draft_lines: pl.DataFrame) -> pl.DataFrame:
         "draft_id", *kept, customer_id="payer_id", contract_id="for_contract"
     ).agg(
         net=pl.col("amount").sum(),
+        # Money that is bought is taxed when it pays for something.
+        untaxed=pl.col("amount").filter(pl.col("role") == CREDIT_SALE).sum().cast(AMOUNT),
         line_count=pl.len().cast(pl.Int64),
         purchase_order=newest,
     )
@@ -127,7 +130,7 @@ def _taxed(dated: pl.DataFrame, customers: pl.DataFrame) -> pl.DataFrame:
     zero = pl.lit(0).cast(AMOUNT)
     tax = (
         pl.when(pl.col("tax_treatment") == "taxed")
-        .then(rounded(pl.col("net") * rate, pl.col("currency")))
+        .then(rounded((pl.col("net") - pl.col("untaxed")) * rate, pl.col("currency")))
         .when(pl.col("tax_treatment").is_not_null())
         .then(zero)
         .otherwise(pl.lit(None, AMOUNT))

@@ -22,15 +22,19 @@ class Rule(NamedTuple):
     side: str
 
 
+# Money that customers bought as credit and have not used.
+PREPAYMENTS = "customer_prepayments"
 ACCOUNTS = (
     Account("accounts_receivable", "asset", "debit"),
     Account("unbilled_receivable", "asset", "debit"),
     Account("deferred_revenue", "liability", "credit"),
+    Account(PREPAYMENTS, "liability", "credit"),
     Account("tax_payable", "liability", "credit"),
     Account("revenue", "income", "credit"),
 )
 
 DOCUMENT_ISSUED = "document.issued"
+PREPAID_APPLIED = "prepaid.applied"
 REVENUE_RECOGNISED = "revenue.recognised"
 USAGE_ACCRUED = "usage.accrued"
 ACCRUAL_CLEARED = "usage.accrual_cleared"
@@ -40,7 +44,10 @@ RULES = (
     Rule(DOCUMENT_ISSUED, "accrued", "unbilled_receivable", "credit"),
     Rule(DOCUMENT_ISSUED, "earned", "revenue", "credit"),
     Rule(DOCUMENT_ISSUED, "advance", "deferred_revenue", "credit"),
+    Rule(DOCUMENT_ISSUED, "sold", PREPAYMENTS, "credit"),
     Rule(DOCUMENT_ISSUED, "tax", "tax_payable", "credit"),
+    Rule(PREPAID_APPLIED, "applied", PREPAYMENTS, "debit"),
+    Rule(PREPAID_APPLIED, "settled", "accounts_receivable", "credit"),
     Rule(REVENUE_RECOGNISED, "deferred", "deferred_revenue", "debit"),
     Rule(REVENUE_RECOGNISED, "earned", "revenue", "credit"),
     Rule(USAGE_ACCRUED, "accrued", "unbilled_receivable", "debit"),

@@ -3,7 +3,7 @@
 import polars as pl
 
 from meterhouse.canonical_columns import array_of, string
-from meterhouse.ledger.accounts import DOCUMENT_ISSUED
+from meterhouse.ledger.accounts import DOCUMENT_ISSUED, PREPAID_APPLIED
 from meterhouse.ledger.journal import journal, legs, unbalanced
 from meterhouse.money import AMOUNT
 
@@ -11,20 +11,28 @@ __all__ = ["entries", "unbalanced"]
 
 # After the last line of any document.
 _LAST = 2**31
+# The role of lines that sell money: nothing is earned by them.
+CREDIT_SALE = "credit_sale"
 
 
 def entries(
-    documents: pl.DataFrame, lines: pl.DataFrame, accrued: pl.DataFrame
+    documents: pl.DataFrame,
+    lines: pl.DataFrame,
+    accrued: pl.DataFrame,
+    prepaid: pl.DataFrame | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """One balanced entry per issued document, and its lines.
+    """One balanced entry per issued document, one for what prepaid money pays of it, and lines.
 
     Documents: document_id, entity_id, customer_id, contract_id, currency, invoice_date, tax, total
     and, if it differs from the invoice date, posting_date. Lines: document_id, line_no, line_key,
     contract_id, item_id, timing, is_correction, amount, window_start_on, window_end_on. Accrued:
-    line_key and the accrued amount still open, which a first line in arrears clears.
+    line_key and the accrued amount still open, which a first line in arrears clears. Prepaid:
+    draft_id, contract_id, grant_id, lot_on, amount, which pays a document in an entry of its own.
     """
-    heads = _heads(documents)
-    earned, advance = _lines(lines, accrued, heads)
+    heads = _heads(documents, DOCUMENT_ISSUED)
+    is_sold = pl.lit(value=False) if "role" not in lines.columns else pl.col("role") == CREDIT_SALE
+    earned, advance = _lines(lines.filter(~is_sold), accrued, heads)
+    _, bought = _lines(lines.filter(is_sold), accrued, heads)
     about_nothing = {"line_key": pl.lit(None, pl.String), "item_id": pl.lit(None, pl.String)}
     total = legs(
         heads, leg=pl.lit("total"), amount=pl.col("total"), line_no=pl.lit(0), **about_nothing
@@ -35,15 +43,34 @@ def entries(
     cleared = legs(earned, leg=pl.lit("accrued"), amount=pl.col("open"))
     revenue = legs(earned, leg=pl.lit("earned"), amount=pl.col("amount") - pl.col("open"))
     deferred = legs(advance, leg=pl.lit("advance"))
-    return journal([total, cleared, revenue, deferred, tax])
+    sold = legs(bought, leg=pl.lit("sold"))
+    return journal([total, cleared, revenue, deferred, sold, tax, *_applied(documents, prepaid)])
 
 
-def _heads(documents: pl.DataFrame) -> pl.DataFrame:
+def _applied(documents: pl.DataFrame, prepaid: pl.DataFrame | None) -> list[pl.DataFrame]:
+    """Money that was bought before pays its part of the receivable."""
+    if prepaid is None or prepaid.is_empty():
+        return []
+    heads = _heads(documents, PREPAID_APPLIED).drop("contract_id")
+    paid = prepaid.sort("draft_id", "contract_id", "lot_on", "grant_id").select(
+        "contract_id",
+        "amount",
+        document_id="draft_id",
+        item_id="grant_id",
+        window_start_on="lot_on",
+        window_end_on=pl.col("lot_on") + pl.duration(days=1),
+    )
+    joined = heads.join(paid, on="document_id")
+    number = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("document_id")
+    return [legs(joined, leg=pl.lit(leg), line_no=number) for leg in ("applied", "settled")]
+
+
+def _heads(documents: pl.DataFrame, event: str) -> pl.DataFrame:
     posted = "posting_date" if "posting_date" in documents.columns else "invoice_date"
-    cause = array_of(string(pl.lit(DOCUMENT_ISSUED)), string(pl.col("document_id")))
+    cause = array_of(string(pl.lit(event)), string(pl.col("document_id")))
     return documents.with_columns(
         cause=cause,
-        event=pl.lit(DOCUMENT_ISSUED),
+        event=pl.lit(event),
         event_date=pl.col("invoice_date"),
         posting_date=pl.col(posted),
     )

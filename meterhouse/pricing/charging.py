@@ -62,6 +62,7 @@ def charge_lines(
     terms = None if contracts is None else contract_terms(contracts)
     if terms is None or nothing_given(terms):
         terms = None
+    draws = Draws() if draws is None else draws
     rated = rate_quantities(known, parts, terms, through=through, draws=draws)
     places = as_it_is if exact else to_places
     amounts = rated.with_columns(amount="amount_unrounded") if exact else rated
@@ -72,7 +73,7 @@ def charge_lines(
         amounts.select("window_id", "amount", "steps"), on="window_id", validate="1:1"
     )
     charges, made = items.item_lines(items.charges_of(with_unused(charged)), places)
-    lines = [own, made]
+    lines = [own, made, *draws.lines]
     if terms is not None and contracts is not None:
         of = contracts.filter(pl.col("modifiers").is_not_null())
         mine = charges.join(of, on="contract_id", how="semi").filter(

@@ -86,6 +86,7 @@ def _known(fees: pl.DataFrame) -> list[pl.Expr]:
     return [
         pl.col("window_id"),
         *credit,
+        _above(fees).alias("above"),
         share[0].alias("days"),
         share[1].alias("period_days"),
     ]
@@ -102,7 +103,13 @@ def _part() -> pl.Expr:
 def _steps() -> pl.Expr:
     """The steps of the full period, then what was charged before and what the part leaves out."""
     inside = pl.col("steps").str.strip_prefix("[").str.strip_suffix("]")
-    before = spelled("charged_before", amount=text(-pl.col("off")))
+    before = spelled(
+        "charged_before",
+        amount=text(-pl.col("off")),
+        from_="0",
+        quantity=text(pl.col("above")),
+        to=text(pl.col("above")),
+    )
     part = spelled(
         "part",
         amount=text(pl.col("amount_unrounded") - pl.col("full")),

@@ -49,11 +49,12 @@ class Payment:
 
     @classmethod
     def at_issue(cls, content: dict[str, Any]) -> "Payment | None":
-        """Nothing paid, all due; None while the tax of a draft is not decided."""
+        """Paid by prepaid credit alone, the rest due; None while a draft's tax is not decided."""
         if content["total"] is None:
             return None
         issued_on = date.fromisoformat(content["dates"]["invoice_date"])
-        return cls(Decimal(0), Decimal(content["total"]), issued_on)
+        paid = Decimal(content.get("prepaid_applied", 0))
+        return cls(paid, Decimal(content["total"]) - paid, issued_on)
 
 
 def presentation(

@@ -19,6 +19,7 @@ from meterhouse.rendering.presentation import Payment, Presentation
 TAX_ID_NAMES = {"eu_vat": "VAT", "us_ein": "EIN", "gb_vat": "VAT", "jp_trn": "登録番号"}
 # Steps that are printed below their line, and prices whose tiers set one amount that the line has.
 _SHOWN = frozenset({"tier", "prorated_tier", "cell"})
+_BEFORE = frozenset({"earlier", "charged_before"})
 _ONE_AMOUNT = frozenset({"capacity", "two_dimensional"})
 Pair = tuple[str, str]
 
@@ -184,6 +185,8 @@ class _Writer:
     def line(self, line: dict[str, Any]) -> Line:
         service, steps = line["service"], line["steps"]
         tiers = [step for step in steps if step["step"] in _SHOWN]
+        if tiers:  # Beside tiers of a whole period, what of it was charged before.
+            tiers += [s for s in steps if s["step"] in _BEFORE and Decimal(s["amount"])]
         days = (date.fromisoformat(service[name]) for name in ("start", "end"))
         return Line(
             number=line["line_no"],

@@ -10,6 +10,7 @@ import duckdb
 import polars as pl
 
 from meterhouse.run.settling import settle
+from meterhouse.run.trials import once
 
 ALWAYS = "date '0001-01-01'"
 FOREVER = "date '9999-12-31'"
@@ -218,6 +219,8 @@ TABLES = {
             (content->>'$.cancellation.on')::date as cancellation_on,
             content->>'$.cancellation.effective' as cancellation_effective,
             coalesce((content->>'$.due_after_days')::bigint, 0) as due_after_days,
+            (content->>'$.invoice_day')::bigint as invoice_day,
+            coalesce((content->>'$.invoice_before_days')::bigint, 0) as invoice_before_days,
             {_profile("granularity")} as granularity,
             {_profile("day_count")} as day_count,
             {_profile("fixed_days")}::bigint as fixed_days,
@@ -363,6 +366,8 @@ def flatten(db: duckdb.DuckDBPyConnection, only: Collection[str] = tuple(TABLES)
     db.execute(PHASES)
     for name in only:
         db.execute(f"create or replace table book.{name} as {TABLES[name]}")
+    if {"contracts", "contract_items"}.issubset(only):
+        once(db)
     if SETTLED.issubset(only):
         settle(db)
 

@@ -7,6 +7,7 @@ import polars as pl
 
 from meterhouse.money import QUANTITY
 from meterhouse.pricing.charging import charge_lines
+from meterhouse.pricing.modifiers.grants import Draws
 
 # What models and modifiers read: all else stays in the warehouse and is joined to the lines there.
 READ = """
@@ -35,7 +36,7 @@ CONTRACTS = """
 select contract_id, modifiers, start_on,
     least(end_on, case when cancellation_effective = 'at_once' then
         cancellation_on + case when cancel_day = 'charged' then 1 else 0 end end) as end_on,
-    term_ends
+    term_ends, due_after_days, invoice_day
 from book.contracts
 left join (
     select contract_id, list(ends_on order by ends_on) as term_ends
@@ -98,6 +99,14 @@ def charged(
     contracts: pl.DataFrame,
     through: date,
     parts: pl.DataFrame | None = None,
+    draws: Draws | None = None,
 ) -> pl.DataFrame:
-    """The lines of the windows and of their modifiers that are due `through`, columns of LINES."""
-    return charge_lines(windows, parts, contracts, through=through)
+    """The lines of the windows and of their modifiers that are due `through`, columns of LINES.
+
+    What grants paid is added to `draws` when nothing has failed.
+    """
+    mine = Draws()
+    lines = charge_lines(windows, parts, contracts, through=through, draws=mine)
+    if draws is not None:
+        draws.add(mine)
+    return lines

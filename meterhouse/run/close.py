@@ -42,7 +42,8 @@ select lines.document_id, line_key, lines.entity_id, lines.payer_id as customer_
     lines.currency, amount, window_start_on, window_end_on,
     coalesce(served_end_on, window_end_on) as served_end_on, documents.posting_date
 from facts.billed_lines as lines join facts.documents as documents using (document_id)
-where timing = 'advance'
+-- Money that was bought is a liability until it is used; see meterhouse/run/prepaid.py.
+where timing = 'advance' and role <> 'credit_sale'
 order by lines.batch_seq, lines.row_no
 """
 

@@ -14,13 +14,23 @@ import polars as pl
 from meterhouse.canonical import canonical_json
 from meterhouse.catalog.plan import Change, changes_to_record
 from meterhouse.errors import UsageError
-from meterhouse.lake import Lake
+from meterhouse.lake import Lake, views
 from meterhouse.run import steps
 from meterhouse.run.applying import property_columns_of
 from meterhouse.run.book import flatten
 from meterhouse.run.context import Run
+from meterhouse.run.finished import unchanged_since
 from meterhouse.run.kept import forget
 from meterhouse.run.proposed import SCHEMA
+from meterhouse.run.rating import make_due, rate_due
+from meterhouse.run.reusing import (
+    OF_CONTRACTS,
+    complete_lines,
+    give_back,
+    is_folded,
+    list_touched,
+    remember,
+)
 from meterhouse.run.scratch import scratch_run
 
 Tell = Callable[[str], None]
@@ -34,15 +44,20 @@ from lake.facts.book_versions where batch_seq <= {known_at}
 union all
 select kind, doc_id, valid_from, content, {known_at} + 1, row_no from ops.proposed_versions
 """
+STOOD = "ops.stood_lines"  # What the recorded book made, after the turn.
 LINES = """
 select customer_id, contract_id, item_id, component, dimensions, window_id, currency,
     window_start_on, window_end_on, quantity, amount
-from billing.desired_lines
+from {table} where {of}
 """
 
 
 class Books(NamedTuple):
-    """A scratch run that stands at one of the two books, and a function that turns to the other."""
+    """A scratch run that stands at one of the two books, and a function that turns to the other.
+
+    After the turn ops.touched has the contracts whose lines may differ, ops.stood_lines and
+    ops.stood_failures what the recorded book made of all.
+    """
 
     run: Run
     turn: Callable[[], None]
@@ -54,35 +69,55 @@ def two_books(
 ) -> Iterator[Books]:
     """A scratch run rated under the recorded book; `turn` rates it under the proposed one.
 
+    What a finished run left in the warehouse stands for the recorded book where nothing has changed
+    since; of the proposed one only contracts are rated for which it makes a difference.
     Raises UsageError where the proposed book cannot be rated before it is recorded.
     """
     new = changes_to_record(list(changes))
     _refuse_new_columns(lake, new)
+    stands = unchanged_since(lake, through) is not None
     head = lake.head()
     with scratch_run(lake, through, head.batch_seq, copy=True) as run:
-        tell("Rating under the recorded book")
-        _rate(run)
+        if stands:
+            tell("Taking what the last run rated under the recorded book")
+        else:
+            tell("Rating under the recorded book")
+            _rate(run, tell)
 
         def turn() -> None:
-            tell("Rating under the proposed book")
+            tell("Cutting charge windows under the proposed book")
             with run.warehouse.connect(run.pin, run.known_at) as db:
+                make_due(run, db)
+                remember(db)
                 _propose(run, db, new)
-            _rate(run)
+            _rate_again(run, new, tell)
 
         yield Books(run, turn)
 
 
-def desired(run: Run) -> pl.DataFrame:
-    """One row per desired line: KEY, the days of its window, quantity and amount."""
+def desired(run: Run, table: str = "billing.desired_lines", of: str = "true") -> pl.DataFrame:
+    """One row per desired line: KEY, the days of its window, quantity and amount.
+
+    `of` is SQL over a line, where only some are wanted.
+    """
     with run.warehouse.connect(run.pin, run.known_at) as db:
-        return db.sql(LINES).pl()
+        return db.sql(LINES.format(table=table, of=of)).pl()
 
 
 def failures(run: Run) -> list[str]:
-    """A sentence for each contract that could not be rated."""
+    """A sentence for each contract that could not be rated under one of the books."""
     with run.warehouse.connect(run.pin, run.known_at) as db:
-        rows = db.execute("select sentence from ops.failures order by contract_id").fetchall()
+        rows = db.execute(
+            "select sentence from (from ops.failures union from ops.stood_failures) order by "
+            "contract_id, sentence"
+        ).fetchall()
     return [row[0] for row in rows]
+
+
+def recorded(run: Run, db: duckdb.DuckDBPyConnection) -> None:
+    """Flatten the recorded book again, after the turn: what stands in ops.stood_* was of it."""
+    views(db, run.known_at)
+    flatten(db)
 
 
 def beside(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
@@ -105,12 +140,34 @@ def beside(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
     return joined.with_columns(zero).with_columns(amount_difference=difference).sort(*KEY, *DAYS)
 
 
-def _rate(run: Run) -> None:
+def _rate(run: Run, tell: Tell) -> None:
     with run.warehouse.connect(run.pin, run.known_at) as db:
         _, fold_from = steps.cut(run, db)
-    steps.fold(run, fold_from)
+        folded = is_folded(db, fold_from)
+    _fold(run, fold_from, tell, is_needed=not folded)
     with run.warehouse.connect(run.pin, run.known_at) as db:
-        steps.rate(run, db)
+        rate_due(run, db)
+
+
+def _rate_again(run: Run, new: Sequence[Change], tell: Tell) -> None:
+    with run.warehouse.connect(run.pin, run.known_at) as db:
+        _, fold_from = steps.cut(run, db)
+        others = give_back(db)
+        folded = is_folded(db, fold_from)
+    tell(f"{others:,} windows are measured under the proposed book alone")
+    _fold(run, fold_from, tell, is_needed=not folded)
+    with run.warehouse.connect(run.pin, run.known_at) as db:
+        make_due(run, db)
+        touched = list_touched(db, all_of_them=any(one.kind not in OF_CONTRACTS for one in new))
+        tell(f"Rating {touched:,} contracts under the proposed book")
+        rate_due(run, db, "windows.contract_id in (select contract_id from ops.touched)")
+        complete_lines(run, db)
+
+
+def _fold(run: Run, fold_from: int, tell: Tell, *, is_needed: bool) -> None:
+    if is_needed:
+        tell("Folding usage")
+        steps.fold(run, fold_from)
 
 
 def _propose(run: Run, db: duckdb.DuckDBPyConnection, new: Sequence[Change]) -> None:

@@ -1,6 +1,7 @@
 """Drafts: what should have been billed, minus what was, gathered into documents."""
 
 from datetime import date
+from typing import NamedTuple
 
 import duckdb
 import polars as pl
@@ -8,13 +9,18 @@ import polars as pl
 from meterhouse.invoicing.difference import difference
 from meterhouse.invoicing.document import canonical
 from meterhouse.invoicing.drafts import drafts, gathered
+from meterhouse.invoicing.prepaid import with_payments
+from meterhouse.run import prepaid
 from meterhouse.run.book import DATED, change_dates, in_force
 from meterhouse.run.context import Run
 from meterhouse.schema import FACTS
 
 
-def billed(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """One row per line key ever billed: the sum, and the window as the newest line has it."""
+def billed(db: duckdb.DuckDBPyConnection, of: str = "true") -> pl.DataFrame:
+    """One row per line key ever billed: the sum, and the window as the newest line has it.
+
+    `of` is SQL over a line, where only some are wanted.
+    """
     own = {"line_key", "amount", "number", "invoice_date", "original_number"}
     columns = [name for name in FACTS["billed_lines"] if name not in own]
     newest = ", ".join(f"arg_max({c}, (batch_seq, row_no)) as {c}" for c in columns)
@@ -22,29 +28,64 @@ def billed(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
         f"select line_key, {newest}, cast(sum(amount) as decimal(38, 18)) as billed, "
         "arg_min(number, (batch_seq, row_no)) as original_number, "
         "arg_min(invoice_date, (batch_seq, row_no)) as original_invoice_date "
-        "from facts.billed_lines group by line_key"
+        f"from facts.billed_lines where {of} group by line_key"
     ).pl()
 
 
 def make_drafts(run: Run, db: duckdb.DuckDBPyConnection) -> tuple[int, int]:
     """Replace billing.drafts and billing.draft_lines; returns how many of each."""
-    desired = db.sql("from billing.desired_lines").pl()
-    failed = db.sql("select contract_id from ops.failures").pl()
-    # A contract that left the run keeps what it was billed: nothing is desired of it, nor undone.
-    known = billed(db).join(failed, on="contract_id", how="anti")
-    lines = difference(desired, known, run.through, run.through)
-    complete, draft_lines = compose(db, lines)
+    complete, draft_lines, paid = composed(run, db)
+    run.warehouse.replace(db, prepaid.TABLE, paid)
     count = run.warehouse.replace(db, "billing.drafts", complete)
     return count, run.warehouse.replace(db, "billing.draft_lines", draft_lines)
 
 
-def compose(
-    db: duckdb.DuckDBPyConnection, lines: pl.DataFrame
+class Composed(NamedTuple):
+    """Drafts with their content, their lines, and what prepaid money pays of them."""
+
+    drafts: pl.DataFrame
+    lines: pl.DataFrame
+    payments: pl.DataFrame
+
+
+def composed(
+    run: Run,
+    db: duckdb.DuckDBPyConnection,
+    desired: str = "billing.desired_lines",
+    failures: str = "ops.failures",
+    of: str = "true",
+) -> Composed:
+    """Drafts and their lines of what is desired in one table and failed in another.
+
+    `of` is SQL over a line: those of all contracts that may come to one document are wanted.
+    """
+    wanted = db.sql(f"from {desired} where {of}").pl()
+    failed = db.sql(f"select contract_id from {failures}").pl()
+    # A contract that left the run keeps what it was billed: nothing is desired of it, nor undone.
+    known = billed(db, of).join(failed, on="contract_id", how="anti")
+    return compose(db, difference(wanted, known, run.through, run.through))
+
+
+def drafted(
+    run: Run,
+    db: duckdb.DuckDBPyConnection,
+    desired: str = "billing.desired_lines",
+    failures: str = "ops.failures",
+    of: str = "true",
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The drafts and lines of `composed`, without what pays them."""
+    found = composed(run, db, desired, failures, of)
+    return found.drafts, found.lines
+
+
+def compose(
+    db: duckdb.DuckDBPyConnection, lines: pl.DataFrame, paid: pl.DataFrame | None = None
+) -> Composed:
     """Lines to bill as drafts with their content, and the lines as the drafts order them.
 
     Seller, buyer and terms are those of the document's boundary: documents between two days on
-    which one of them changed are composed together.
+    which one of them changed are composed together. `paid` is what prepaid money paid of them, if
+    that is known already.
     """
     sharing = db.sql("select customer_id from book.customers where consolidates").fetchall()
     gathered_lines = gathered(lines, [row[0] for row in sharing])
@@ -52,23 +93,40 @@ def compose(
     regime = changes.search_sorted(gathered_lines["boundary_on"], side="right")
     numbered = gathered_lines.with_columns(regime=pl.Series(regime, dtype=pl.Int64))
     parts = [
-        _composed(db, part.drop("regime"))
+        _drafted(db, part.drop("regime"))
         for part in numbered.partition_by("regime", maintain_order=True)
-    ] or [_composed(db, gathered_lines)]
-    heads, draft_lines = zip(*parts, strict=True)
-    return pl.concat(heads).sort("draft_id"), pl.concat(draft_lines)
+    ] or [_drafted(db, gathered_lines)]
+    own = pl.concat([part.lines for part in parts])
+    heads = pl.concat([part.heads for part in parts])
+    known = prepaid.paid_of(db, heads, own) if paid is None else paid
+    mine = known.join(heads, on="draft_id", how="semi")
+    meters = db.sql("from book.meters").pl()
+    told = [part.told(mine, meters) for part in parts]
+    return Composed(pl.concat(told).sort("draft_id"), own, mine)
 
 
-def _composed(
-    db: duckdb.DuckDBPyConnection, lines: pl.DataFrame
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+class _Drafted(NamedTuple):
+    """Drafts of which seller, buyer and terms are those of one day."""
+
+    heads: pl.DataFrame
+    lines: pl.DataFrame
+    customers: pl.DataFrame
+    entities: pl.DataFrame
+
+    def told(self, paid: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
+        """The drafts with their content."""
+        heads = with_payments(self.heads, paid)
+        content = canonical(heads, self.lines, self.customers, self.entities, meters)
+        complete = heads.join(content, on="draft_id", how="left", validate="1:1")
+        return complete.drop("prepaid_by")
+
+
+def _drafted(db: duckdb.DuckDBPyConnection, lines: pl.DataFrame) -> _Drafted:
     on = lines["boundary_on"].max()
     day = on if isinstance(on, date) else date.max
     entities, terms, customers = (in_force(db, table, day) for table in DATED)
     heads, draft_lines = drafts(lines, customers, entities, terms, _series(db), _earlier(db))
-    meters = db.sql("from book.meters").pl()
-    content = canonical(heads, draft_lines, customers, entities, meters)
-    return heads.join(content, on="draft_id", how="left", validate="1:1"), draft_lines
+    return _Drafted(heads, draft_lines, customers, entities)
 
 
 def _earlier(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:

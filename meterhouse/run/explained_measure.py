@@ -13,6 +13,7 @@ import polars as pl
 from meterhouse.catalog.fields import plain
 from meterhouse.run.estimating import RULES
 from meterhouse.run.explained_days import DAY_SHOWS, days_of
+from meterhouse.run.explained_pools import pooled_of
 from meterhouse.run.measuring import SIMPLE, answered_sql, measured_sql
 from meterhouse.run.reading import Reading
 
@@ -71,7 +72,7 @@ def explained(db: duckdb.DuckDBPyConnection, reading: Reading) -> dict[int, dict
     """`measure` and `days` by line_no, of all lines that are measured from events.
 
     A measure has aggregation, unit, numerator and denominator (value and what it is), neighbours
-    of a percentile, opening level, parts, conversion, rounding, the quantity and number of events
+    of a percentile, opening level, parts, shares of a pool's customers, conversion, rounding, the quantity and number of events
     found now, what was `recorded`, whether both agree, and sentences in `says`.
     """
     if not reading.rules:
@@ -110,6 +111,7 @@ class _Found:
         for ask in asks.iter_rows(named=True):
             self.parts_of.setdefault(ask["part_of"], []).append(ask)
         self.measured = _by(_rows(db, measured_sql(rules, relations)), "ask_no", "dimensions")
+        self.pooled = pooled_of(db, reading)
         self.opening = _by(_rows(db, OPENING.format(latest=SIMPLE["latest"])), "line_no")
         percentiles = [
             str(int(line["line_no"]))
@@ -140,6 +142,7 @@ class _Found:
             "neighbours": self._around(line),
             "opening": self._level(line, rule),
             "parts": self._parts(line),
+            "pooled": self.pooled.get(line["line_no"], []),
             "convert": {
                 "multiply": str(meter["convert_multiply"]),
                 "divide": str(meter["convert_divide"]),

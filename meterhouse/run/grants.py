@@ -1,5 +1,4 @@
-"""Grants of contracts in a run: the windows of their sales, and the tables of what became of them.
-"""
+"""Grants of contracts in a run: windows of their sales, and tables of what became of them."""
 
 from datetime import date, timedelta
 
@@ -7,12 +6,13 @@ import duckdb
 import polars as pl
 
 from meterhouse.contracts.windows import window_ids
+from meterhouse.entitlements.grants import USES as ACCOUNT_USES
 from meterhouse.money import QUANTITY
 from meterhouse.periods import INSTANT, local_instants, zone_offsets
 from meterhouse.pricing.modifiers.contract_terms import contract_terms
-from meterhouse.pricing.modifiers.grant_balances import BALANCES, USES
+from meterhouse.pricing.modifiers.grant_balances import BALANCES, USES, balance_rows
 from meterhouse.pricing.modifiers.grant_sales import sales
-from meterhouse.pricing.modifiers.grants import Draws
+from meterhouse.pricing.modifiers.grants import Draws, lots_of, used
 from meterhouse.run.context import Run
 
 USES_TABLE, BALANCES_TABLE = "billing.grant_uses", "billing.grant_balances"
@@ -34,21 +34,19 @@ _OF_CONTRACT = (
 )
 
 
-def with_sales(
-    db: duckdb.DuckDBPyConnection, windows: pl.DataFrame, last: date
-) -> pl.DataFrame:
+def with_sales(db: duckdb.DuckDBPyConnection, windows: pl.DataFrame, last: date) -> pl.DataFrame:
     """The charge windows, and those of what is sold as paid grants through the day `last`."""
     contracts = db.sql(SELLING).pl()
     if contracts.is_empty():
         return windows
     sold = sales(contract_terms(contracts).credits, last)
     named = sold.join(contracts.select(_OF_CONTRACT), on="contract_id")
-    return pl.concat([windows, _as_windows(named).cast(
-        {name: kind for name, kind in windows.schema.items() if name in _MADE}
-    )], how="diagonal")  # fmt: skip
-
-
-_MADE = ("fixed_quantity", "window_start", "window_end", "period_start", "period_end")
+    told = _as_windows(named)
+    made = told.select(
+        (pl.col(name) if name in told.columns else pl.lit(None)).cast(kind).alias(name)
+        for name, kind in windows.schema.items()
+    )
+    return pl.concat([windows, made])
 
 
 def _as_windows(sold: pl.DataFrame) -> pl.DataFrame:
@@ -85,10 +83,9 @@ def _with_instant(sold: pl.DataFrame, edge: str) -> pl.DataFrame:
     local = pl.col(f"{edge}_on").cast(pl.Datetime("us")) + pl.duration(seconds="day_seconds")
     placed = sold.with_columns(local=local)
     times = placed.select("zone", "local").unique()
-    first, until = times["local"].dt.date().min(), times["local"].dt.date().max()
-    assert isinstance(first, date) and isinstance(until, date)  # noqa: S101, PT018
+    days = times["local"].dt.date().sort().to_list()
     margin = timedelta(days=2)
-    spans = zone_offsets(times["zone"].unique().to_list(), first - margin, until + margin)
+    spans = zone_offsets(times["zone"].unique().to_list(), days[0] - margin, days[-1] + margin)
     return (
         placed.join(local_instants(times, spans), on=["zone", "local"], how="left")
         .rename({"instant": edge})
@@ -100,8 +97,28 @@ def keep_grants(
     run: Run, db: duckdb.DuckDBPyConnection, draws: Draws, contracts: pl.DataFrame
 ) -> None:
     """Replace billing.grant_uses and billing.grant_balances, as of the run's through."""
-    draws.add(unused(contracts, draws, run.through))
     uses = pl.concat([pl.DataFrame(schema=USES), *draws.uses])
-    balances = pl.concat([pl.DataFrame(schema=BALANCES), *draws.balances])
+    found = pl.concat([pl.DataFrame(schema=BALANCES), *draws.balances])
+    balances = pl.concat([found, _untouched(db, contracts, found, run.through)])
     run.warehouse.replace(db, USES_TABLE, uses.sort(uses.columns[:-1]))
-    run.warehouse.replace(db, BALANCES_TABLE, balances.sort("contract_id", "grant_id", "granted_on"))
+    keys = ("contract_id", "grant_id", "granted_on")
+    run.warehouse.replace(db, BALANCES_TABLE, balances.sort(keys))
+
+
+def _untouched(
+    db: duckdb.DuckDBPyConnection, contracts: pl.DataFrame, known: pl.DataFrame, through: date
+) -> pl.DataFrame:
+    """The balances of grants of contracts of which nothing that they may pay is due yet."""
+    terms = contract_terms(contracts).credits.filter(
+        ~((pl.col("unit") == "money") & (pl.col("kind") == "paid")),
+        # A reward is granted by what is due, or not yet.
+        pl.col("reward_spend").is_null(),
+    )
+    rest = terms.join(known, left_on=["contract_id", "id"], right_on=["contract_id", "grant_id"],
+        how="anti")  # fmt: skip
+    currencies = db.sql("select contract_id, currency from book.contracts").pl()
+    named = rest.join(currencies, on="contract_id").with_columns(
+        unit=pl.when(pl.col("unit") == "money").then("currency").otherwise("unit")
+    )
+    nothing = pl.DataFrame(schema=dict(ACCOUNT_USES))
+    return balance_rows(used(lots_of(named), named, nothing, through))

@@ -396,7 +396,8 @@ CHECKS = (
             select entity_id, coalesce(document_id, '') as document_id,
                 sum(debit - credit) as amount
             from facts.journal_lines join facts.journal_entries using (entry_id)
-            where account = 'accounts_receivable' group by all
+            -- What pays a document is an entry of its own.
+            where account = 'accounts_receivable' and event = 'document.issued' group by all
         ),
         documents as (
             select entity_id, document_id, sum(total) as amount

@@ -15,6 +15,7 @@ from meterhouse.invoicing.numbering import counts, numbered, with_series
 from meterhouse.lake import Commit, Lake, views
 from meterhouse.ledger.posting import entries, unbalanced
 from meterhouse.pricing.order import MODIFIERS
+from meterhouse.run import prepaid
 from meterhouse.run.commands import closed_until, record
 from meterhouse.run.gate import blocked_drafts
 from meterhouse.run.parts import WHOLE
@@ -27,6 +28,7 @@ READ = (
     "billing.desired_lines",
     "billing.drafts",
     "billing.draft_lines",
+    prepaid.TABLE,
 )
 
 ORDER = {
@@ -125,6 +127,8 @@ def issue(lake: Lake, draft_ids: Sequence[str] = (), warehouse: Warehouse | None
         held = {**unapproved(db, drafts), **undecided(drafts)}
         held.update(blocked_drafts(db, drafts, run_id))
         ready = drafts.filter(~pl.col("draft_id").is_in(list(held)))
+        held.update(_overdrawn(db, ready))
+        ready = ready.filter(~pl.col("draft_id").is_in(list(held)))
         if not ready.height:
             return Issued(None, (), tuple(sorted(held.items())))
         prepared = _Prepared.read(db, ready, run_id, known_at, through)
@@ -142,6 +146,7 @@ class _Prepared:
     determinants: pl.DataFrame
     entities: pl.DataFrame
     accrued: pl.DataFrame
+    prepaid: pl.DataFrame
     closed: pl.DataFrame
     run: dict[str, Any]
 
@@ -157,6 +162,7 @@ class _Prepared:
         db.register("ready", ready.select("draft_id").to_arrow())
         lines = db.sql("from billing.draft_lines semi join ready using (draft_id)").pl()
         determinants = db.sql(DETERMINANTS).pl()
+        paid = db.sql(f"from {prepaid.TABLE} semi join ready using (draft_id)").pl()
         db.unregister("ready")
         accrued = db.sql(
             "select line_key, cast(sum(debit - credit) as decimal(38, 18)) as accrued "
@@ -165,7 +171,7 @@ class _Prepared:
         ).pl()
         entities = db.sql("from book.entities").pl()
         run = {"run_id": run_id, "known_at": known_at, "through": through}
-        return cls(ready, lines, determinants, entities, accrued, closed_until(db), run)
+        return cls(ready, lines, determinants, entities, accrued, paid, closed_until(db), run)
 
     def write(self, commit: Commit) -> tuple[int, tuple[str, ...]]:
         ranked = with_series(self.ready)
@@ -175,7 +181,7 @@ class _Prepared:
         failpoint("issue.numbered")
         documents = self._documents(numbered(ranked, firsts, self.entities))
         lines = self._lines(documents)
-        heads, legs = entries(documents, lines, self.accrued)
+        heads, legs = entries(documents, lines, self.accrued, self.prepaid)
         faults = unbalanced(heads, legs)
         if faults.height:
             raise ChecksFailed([f"Entry {row[0]} does not balance." for row in faults.iter_rows()])
@@ -302,6 +308,15 @@ def unapproved(db: duckdb.DuckDBPyConnection, drafts: pl.DataFrame) -> dict[str,
         )
     )
     return dict(waiting.select("draft_id", "why").iter_rows())
+
+
+def _overdrawn(db: duckdb.DuckDBPyConnection, ready: pl.DataFrame) -> dict[str, str]:
+    """Drafts that would be paid with credit that is not sold yet; few runs have any credit."""
+    paid = db.sql(f"from {prepaid.TABLE}").pl()
+    if paid.is_empty():
+        return {}
+    lines = db.sql("from billing.draft_lines where role = 'credit_sale'").pl()
+    return prepaid.overdrawn(db, ready, lines, paid)
 
 
 def _record_approvals(commit: Commit, drafts: pl.DataFrame, reason: str | None) -> None:

@@ -19,9 +19,11 @@ DAY = timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
 KINDS = "('meter', 'event_type')"
 # What a contract does not say of its periods its customer may, and customers say to whom they
-# belong.
+# belong: all versions of a customer, for one that says nothing ends what was said.
 PROFILED = (
-    "kind = 'customer' and (contains(content, '\"profile\"') or contains(content, '\"parent\"'))"
+    "kind = 'customer' and doc_id in (select doc_id from lake.facts.book_versions "
+    "where kind = 'customer' "
+    "and (contains(content, '\"profile\"') or contains(content, '\"parent\"')))"
 )
 
 

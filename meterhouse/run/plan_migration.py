@@ -9,6 +9,7 @@ from meterhouse.catalog.given import Document, Places, Reading, Unsettled
 from meterhouse.catalog.plan import FieldChange, Version, differences, newest
 from meterhouse.catalog.resolving import settle
 from meterhouse.catalog.shelf import Kept, Shelf, Unknown
+from meterhouse.contracts.documents import Contract
 from meterhouse.errors import BookFault, UsageError
 from meterhouse.lake import Lake
 from meterhouse.nearest import did_you_mean
@@ -49,8 +50,8 @@ class _Life:
         return date.fromisoformat(self.slots[-1].content["start"])
 
     def is_over(self, on: date) -> bool:
-        end = self.slots[-1].content.get("end")
-        return end is not None and date.fromisoformat(end) <= on
+        end = Contract.model_validate(self.slots[-1].content).effective_end
+        return end is not None and end <= on
 
 
 def plan_migration(

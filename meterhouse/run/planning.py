@@ -65,11 +65,7 @@ def _plan_meters(db: duckdb.DuckDBPyConnection) -> None:
             join billing.charge_windows using (window_id)
             union
             select customer_id, '{NO_CONTRACT_ZONE}' from book.customers
-            where customer_id not in (
-                select customer_id from book.contracts
-                union all
-                select customer_id from billing.window_members
-            )
+            where customer_id not in (select customer_id from book.contracts)
         )
         select
             pairs.customer_id, pairs.zone, rules.meter_id, rules.meter_version, rules.meter_no,

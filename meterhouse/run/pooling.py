@@ -135,7 +135,8 @@ def with_pools(windows: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
         return members
     pooled = windows.filter(pl.col("usage_of").is_not_null())
     alone = pooled.select(pl.col("ask_no").cast(pl.Int64)).join(members, on="ask_no", how="anti")
-    return pl.concat([members.cast({"ask_no": pl.Int64, **SPAN}), alone], how="diagonal")  # type: ignore[arg-type]
+    empty = pl.DataFrame(schema={"ask_no": pl.Int64, **SPAN})
+    return pl.concat([empty, members, alone], how="diagonal_relaxed")
 
 
 def _timed(members: pl.DataFrame, day: str, name: str) -> pl.DataFrame:

@@ -10,9 +10,18 @@ import polars as pl
 from meterhouse.catalog.plan import Change, changes_to_record
 from meterhouse.lake import Lake
 from meterhouse.ledger.posting import entries
-from meterhouse.run import steps
-from meterhouse.run.comparing import Tell, beside, desired, failures, two_books
+from meterhouse.run.comparing import (
+    STOOD,
+    Tell,
+    beside,
+    desired,
+    failures,
+    recorded,
+    two_books,
+)
 from meterhouse.run.context import Run
+from meterhouse.run.drafting import drafted
+from meterhouse.run.reusing import OF_CONTRACTS
 from meterhouse.warehouse import Warehouse
 
 ENTRY = ("document_id", "account", "debit", "credit", "currency")
@@ -21,6 +30,23 @@ ACCRUED = """
 select line_key, cast(sum(debit - credit) as decimal(38, 18)) as accrued
 from facts.journal_lines where account = 'unbilled_receivable'
 group by line_key having sum(debit - credit) <> 0
+"""
+TOUCHED = "contract_id in (select contract_id from ops.touched)"
+# Lines of one payer may share a document.
+DRAFTED = """
+create or replace table ops.drafted_contracts as
+with lines as (
+    select contract_id, customer_id, payer_id from ops.stood_lines
+    union
+    select contract_id, customer_id, payer_id from billing.desired_lines
+    union
+    select contract_id, customer_id, payer_id from facts.billed_lines
+),
+payers as (
+    select payer_id from lines where contract_id in (select contract_id from ops.touched)
+        or customer_id in (select buyer from buyers) or payer_id in (select buyer from buyers)
+)
+select contract_id from lines where payer_id in (select payer_id from payers)
 """
 
 
@@ -58,39 +84,52 @@ def preview(
         if day is None or not changes_to_record(list(changes)):
             return None
         with two_books(lake, changes, day, tell) as (run, turn):
-            old, old_drafts, warnings = desired(run), _drafted(run), failures(run)
             turn()
-            new, new_drafts = desired(run), _drafted(run)
-            told = sorted({*warnings, *failures(run)})
-            return _preview(run, day, beside(old, new), (old_drafts, new_drafts), told)
+            tell("Drafting documents under both books")
+            return _preview(run, day, changes_to_record(list(changes)))
 
 
-def _drafted(run: Run) -> pl.DataFrame:
+def _preview(run: Run, through: date, new: Sequence[Change]) -> Preview:
     with run.warehouse.connect(run.pin, run.known_at) as db:
-        steps.draft(run, db)
-        return db.sql("from billing.drafts").pl()
-
-
-def _preview(
-    run: Run,
-    through: date,
-    both: pl.DataFrame,
-    drafts: tuple[pl.DataFrame, pl.DataFrame],
-    warnings: list[str],
-) -> Preview:
-    old, new = drafts
-    caused = new.join(old, on=["draft_id", "content_hash"], how="anti").sort("draft_id")
-    with run.warehouse.connect(run.pin, run.known_at) as db:
+        caused, lines = _caused(run, db, _may_differ(db, new))
+        documents, own, posted = _documents(db, caused, lines)
         billed = db.sql(BILLED).pl()
-        documents, lines, posted = _documents(db, caused)
+    both = beside(desired(run, STOOD, TOUCHED), desired(run, of=TOUCHED))
     changed = both.filter(pl.col("amount_difference") != 0)
     windows = changed.join(billed, on="window_id", how="left").with_columns(
         pl.col("is_issued").fill_null(False)
     )
     return Preview(
         through, windows.sort("customer_id", "contract_id", "item_id", "window_start_on"),
-        by_customer(windows), documents, lines, posted, warnings,
+        by_customer(windows), documents, own, posted, failures(run),
     )  # fmt: skip
+
+
+def _may_differ(db: duckdb.DuckDBPyConnection, new: Sequence[Change]) -> str:
+    """SQL over a line: of contracts that come to one document with one that the change touches.
+
+    Replaces ops.drafted_contracts. What is said of sellers, terms or meters may be in any document.
+    """
+    if any(one.kind not in OF_CONTRACTS for one in new):
+        return "true"
+    buyers = pl.DataFrame(
+        {"buyer": [one.id for one in new if one.kind == "customer"]}, schema={"buyer": pl.String}
+    )
+    db.register("buyers", buyers.to_arrow())
+    db.execute(DRAFTED)
+    db.unregister("buyers")
+    return "contract_id in (select contract_id from ops.drafted_contracts)"
+
+
+def _caused(run: Run, db: duckdb.DuckDBPyConnection, of: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Drafts that only the proposed book would cause, and their lines; at its book before, the
+    scratch warehouse stands at the recorded one afterwards."""
+    drafts, lines = drafted(run, db, of=of)
+    recorded(run, db)
+    before, _ = drafted(run, db, STOOD, "ops.stood_failures", of)
+    caused = drafts.join(before, on=["draft_id", "content_hash"], how="anti").sort("draft_id")
+    own = lines.join(caused.select("draft_id"), on="draft_id", how="semi")
+    return caused, own.sort("draft_id", "line_no")
 
 
 def by_customer(windows: pl.DataFrame) -> pl.DataFrame:
@@ -106,14 +145,9 @@ def by_customer(windows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _documents(
-    db: duckdb.DuckDBPyConnection, caused: pl.DataFrame
+    db: duckdb.DuckDBPyConnection, caused: pl.DataFrame, lines: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """The drafts as they would be issued; entries of those that miss no decision."""
-    db.register("caused", caused.select("draft_id").to_arrow())
-    lines = db.sql(
-        "from billing.draft_lines semi join caused using (draft_id) order by draft_id, line_no"
-    ).pl()
-    db.unregister("caused")
     named = caused.with_columns(document_id="draft_id")
     own = lines.rename({"draft_id": "document_id"})
     decided = named.filter(~pl.col("is_blocked"))

@@ -9,8 +9,10 @@ from polars.exceptions import PolarsError
 
 from meterhouse.errors import MeterhouseError
 from meterhouse.pricing.modifiers.burn_down import burn_down
+from meterhouse.pricing.modifiers.grants import Draws
 from meterhouse.run.charged_lines import LINES, charged, read_contracts, read_windows
 from meterhouse.run.context import Run
+from meterhouse.run.grants import keep_grants
 from meterhouse.run.parts import merged, parts_of
 
 DUE = """
@@ -24,11 +26,13 @@ select windows.* replace (coalesce(determinants.dimensions, windows.dimensions) 
     windows.window_id in (select window_id from last_windows) as is_period_last
 from billing.charge_windows as windows
 left join usage.determinants as determinants using (window_id)
-where windows.due_on <= date '{through}'
+where (
+    windows.due_on <= date '{through}'
     -- What was billed stays wanted, also where it would be due later now.
     or windows.window_id in (
         select window_id from facts.billed_lines where due_on <= date '{through}'
     )
+) and {of}
 """
 # A minimum is charged on the last window of an item's period, whatever is due.
 LAST = """
@@ -49,17 +53,27 @@ where contract_id in (
 FAILURES = {"contract_id": pl.String, "customer_id": pl.String, "sentence": pl.String}
 
 
-def rate_due(run: Run, db: duckdb.DuckDBPyConnection) -> int:
-    """Replace billing.desired_lines, one row per due window and modifier with quantity, amounts
-    and steps, and billing.commitments, one row per commitment and span.
+def make_due(run: Run, db: duckdb.DuckDBPyConnection, of: str = "true") -> None:
+    """Make the view `due`: the windows that are due with what was measured, a row for each line.
 
-    A contract that cannot be rated leaves the run with its reason in ops.failures; the others
-    are rated as if it were not there.
+    `of` is SQL over a row of `windows`, where only some are wanted.
     """
     db.execute(LAST)
-    db.execute(DUE.format(through=run.through.isoformat()))
+    db.execute(DUE.format(through=run.through.isoformat(), of=of))
+
+
+def rate_due(run: Run, db: duckdb.DuckDBPyConnection, of: str = "true") -> int:
+    """Replace billing.desired_lines, one row per due window and modifier with quantity, amounts
+    and steps, billing.commitments, one row per commitment and span, and what grants paid.
+
+    A contract that cannot be rated leaves the run with its reason in ops.failures; the others
+    are rated as if it were not there. `of` is SQL over a row of `windows`, where only some are
+    wanted.
+    """
+    make_due(run, db, of)
     contracts, due = read_contracts(db), merged(db, "due")
-    charge = partial(charged, contracts=contracts, through=run.through, parts=parts_of(db, "due"))
+    draws, parts = Draws(), parts_of(db, "due")
+    charge = partial(charged, contracts=contracts, through=run.through, parts=parts, draws=draws)
     rated, failures = rate_apart(read_windows(db, due), charge)
     run.warehouse.replace(db, "ops.failures", failures)
     db.register("lines", rated.to_arrow())
@@ -69,6 +83,7 @@ def rate_due(run: Run, db: duckdb.DuckDBPyConnection) -> int:
         raise AssertionError(f"{rated.height} rated lines became {lines} desired ones.")
     burnt = burn_down(db.sql(COMMITTED).pl(), contracts, run.through)
     run.warehouse.replace(db, "billing.commitments", burnt)
+    keep_grants(run, db, draws, contracts)
     return lines
 
 

@@ -24,6 +24,7 @@ from meterhouse.run.context import Run
 from meterhouse.run.drafting import billed, compose, make_drafts
 from meterhouse.run.parts import WHOLE, merged, parts_of
 from meterhouse.run.planning import plan_fold
+from meterhouse.run.prepaid import recorded as recorded_payments
 from meterhouse.run.rating import LAST, rate_due
 from meterhouse.run.scratch import scratch_run
 from meterhouse.run.usage import fold_usage
@@ -197,7 +198,8 @@ def _from_determinants(run: Run, db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
         db.unregister(name)
     before = billed(db).join(keys, on="contract_id", how="semi")
     found = difference(desired, before, run.through, run.through)
-    heads, _ = compose(db, found.join(keys, on="line_key", how="semi", maintain_order="left"))
+    lines = found.join(keys, on="line_key", how="semi", maintain_order="left")
+    heads = compose(db, lines, recorded_payments(db)).drafts
     return heads.select("draft_id", "content")
 
 

@@ -45,7 +45,7 @@ def settle(db: duckdb.DuckDBPyConnection) -> None:
 
     Days that are planned, and the ends of trials and commitments, are moved by pauses that extend.
     """
-    extensions = db.sql(EXTENDED).pl().cast(dict(EXTENSIONS))
+    extensions = db.sql(EXTENDED).pl().cast(EXTENSIONS)
     renewals = db.sql("from book.renewals").pl()
     is_changed = pl.col("renewal_kind") != "none"
     if extensions.height:
@@ -104,5 +104,5 @@ def read_plans(db: duckdb.DuckDBPyConnection) -> Plans:
             "select meter_id, max(case when round_places is null then decimals "
             "else greatest(round_places, 0) end)::bigint as decimals from book.meters group by all"
         ).pl(),
-        extensions=db.sql(EXTENDED).pl().cast(dict(EXTENSIONS)),
+        extensions=db.sql(EXTENDED).pl().cast(EXTENSIONS),
     )

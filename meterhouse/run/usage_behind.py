@@ -16,6 +16,7 @@ from meterhouse.schema import PROPERTY_PREFIX
 COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "line_no": pl.Int64,
     "item": pl.String,
+    "customer": pl.String,
     "meter": pl.String,
     "meter_version": pl.Int64,
     "dimensions": pl.String,
@@ -31,8 +32,9 @@ COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "is_removal": pl.Boolean,
 }
 EVENTS = """
-select events.line_no, lines.item_id as item, asks.meter_id as meter, asks.meter_version,
-    events.dimensions, events.source, events.event_id, events.occurred_at,
+select events.line_no, lines.item_id as item, events.customer_id as customer,
+    asks.meter_id as meter, asks.meter_version, events.dimensions, events.source,
+    events.event_id, events.occurred_at,
     events.occurred_at + to_seconds(offsets.offset_seconds) as occurred_local, asks.zone,
     events.received_at, events.is_before, events.value as quantity, events.item as counted_item,
     events.removes as is_removal{properties}

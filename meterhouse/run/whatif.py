@@ -9,7 +9,7 @@ import polars as pl
 from meterhouse.errors import UsageError
 from meterhouse.lake import Lake
 from meterhouse.run.applying import planned
-from meterhouse.run.comparing import Tell, beside, desired, failures, two_books
+from meterhouse.run.comparing import STOOD, Tell, beside, desired, failures, two_books
 
 GROUP = ("customer_id", "contract_id", "item_id", "component", "currency")
 
@@ -38,11 +38,12 @@ def whatif(lake: Lake, book: Path, first: date, until: date, tell: Tell = lambda
         )
     changes = planned(lake, book, is_strict_only=True).changes
     with lake.run_lock.held(), two_books(lake, changes, until, tell) as (run, turn):
-        old, told = desired(run), failures(run)
         turn()
-        new, told = desired(run), sorted({*told, *failures(run)})
-    inside = (pl.col("window_start_on") >= first) & (pl.col("window_start_on") < until)
-    both = beside(old.filter(inside), new.filter(inside))
+        inside = f"window_start_on >= date '{first}' and window_start_on < date '{until}'"
+        old, new = (desired(run, table, inside) for table in (STOOD, "billing.desired_lines"))
+        told = failures(run)
+    tell("Comparing")
+    both = beside(old, new)
     items = summed(both, GROUP)
     customers = summed(items, ("customer_id", "currency"))
     return WhatIf(first, until, items, customers, totals(customers), told)

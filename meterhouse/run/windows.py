@@ -12,6 +12,7 @@ from meterhouse.contracts.segments import Series
 from meterhouse.contracts.windows import charge_windows, margin
 from meterhouse.periods import zone_days, zone_offsets
 from meterhouse.run.context import Run
+from meterhouse.run.grants import with_sales
 from meterhouse.run.kept import WINDOWS, forget, is_kept, keep, made_of_windows
 from meterhouse.run.planning import NO_CONTRACT_ZONE
 from meterhouse.run.pooling import MEMBERS, members_of, with_payers
@@ -73,7 +74,7 @@ def _cut(run: Run, db: duckdb.DuckDBPyConnection, first: date, last: date) -> in
     run.warehouse.replace(db, "usage.zone_offsets", zone_offsets(zones, first, last))
     run.warehouse.replace(db, "usage.zone_days", days)
     series = read_series(db)
-    windows = charge_windows(contracts, items, days, last, series)
+    windows = with_sales(db, charge_windows(contracts, items, days, last, series), last)
     with_meters = with_payers(db, with_meter_version(windows, meters))
     count = run.warehouse.replace(db, "billing.charge_windows", with_meters)
     run.warehouse.replace(db, MEMBERS, members_of(db, with_meters))
@@ -85,9 +86,13 @@ def _cut(run: Run, db: duckdb.DuckDBPyConnection, first: date, last: date) -> in
 
 def read_series(db: duckdb.DuckDBPyConnection) -> Series:
     """What the book's contracts say with dates."""
-    tables = ("item_quantities", "item_prices", "pauses", "anchor_changes")
-    told = (db.sql(f"from book.{table}").pl() for table in tables)
-    return Series(*told, plans=read_plans(db))
+    return Series(
+        quantities=db.sql("from book.item_quantities").pl(),
+        prices=db.sql("from book.item_prices").pl(),
+        pauses=db.sql("from book.pauses").pl(),
+        anchors=db.sql("from book.anchor_changes").pl(),
+        plans=read_plans(db),
+    )
 
 
 def _span(db: duckdb.DuckDBPyConnection, through: date) -> tuple[date, date]:

@@ -8,7 +8,9 @@ import pytest
 
 from meterhouse.money import QUANTITY
 from meterhouse.pricing.charging import charge_lines
-from tests.contracts.planning import SEATS, contract, lines, shown, windows
+from meterhouse.contracts.windows import charge_windows
+from meterhouse.run.windows import read_series
+from tests.contracts.planning import API, DAYS, SEATS, contract, recorded, windows
 
 FEB = date(2024, 2, 1)
 FEE = {"id": "fee", "description": "Fee", "price": {"model": "flat", "amount": "20"}}
@@ -136,3 +138,204 @@ def test_a_stub_that_is_cut_again_keeps_its_served_days_of_thirty(count):
     fee = FEE | {"price": {"model": "flat", "amount": "30"}, "from": "2024-01-11"}
     told = contract(items=[fee], profile={"day_count": count}, cancellation=at_once("2024-01-21"))
     assert net(told) == Decimal(10)
+
+
+SEATS_UP = SEATS | {"quantity": "3", "quantities": [{"from": "2024-01-11", "quantity": "5"}]}
+
+
+@pytest.mark.parametrize("timing", ["advance", "arrears"])
+def test_quantities_charged_whole_cost_the_highest_of_the_period(timing):
+    told = contract(items=[SEATS_UP | {"timing": timing}], profile={"prorate_quantity": "full"})
+    assert net(told) == 50
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        {"cancellation": at_once("2024-01-21")},
+        {"pauses": [{"from": "2024-01-21"}]},
+    ],
+)
+def test_a_cancellation_or_a_pause_gives_back_all_quantities_charged_whole(end):
+    told = contract(items=[SEATS_UP], profile={"prorate_quantity": "full"}, **end)
+    # 11 of 31 days of 30.00 and of 20.00.
+    assert charged(told) == [
+        ("fee", "2024-01-01", str(30 - Decimal("10.65"))),
+        ("fee", "2024-01-11", "12.9"),
+    ]
+
+
+def test_a_quantity_that_begins_with_a_period_and_is_charged_whole_is_charged_once():
+    item = SEATS | {"quantity": "3", "quantities": [{"from": "2024-02-01", "quantity": "5"}]}
+    told = contract(items=[item], profile={"prorate_quantity": "full"})
+    assert net(told, date(2024, 3, 1)) == 80
+
+
+def test_a_fall_that_waits_does_not_pay_for_the_days_of_a_pause():
+    item = SEATS | {"quantity": "31", "quantities": [{"from": "2024-01-06", "quantity": "15.5"}]}
+    told = contract(
+        items=[item],
+        profile={"downgrade_effect": "end_of_period"},
+        pauses=[{"from": "2024-01-11", "until": "2024-01-21"}],
+    )
+    # 310.00 for 31 days: ten are paused, and the fall waits for February on both sides of them.
+    assert charged(told, date(2024, 3, 1)) == [
+        ("fee", "2024-01-01", "100"),
+        ("fee", "2024-01-21", "110"),
+        ("fee", "2024-02-01", "155"),
+    ]
+
+
+def test_a_fall_during_a_pause_waits_for_the_next_period_too():
+    item = SEATS | {"quantity": "31", "quantities": [{"from": "2024-01-15", "quantity": "15.5"}]}
+    told = contract(
+        items=[item],
+        profile={"downgrade_effect": "end_of_period"},
+        pauses=[{"from": "2024-01-11", "until": "2024-01-21"}],
+    )
+    assert net(told) == 210
+
+
+@pytest.mark.parametrize("of", [None, "late"])
+def test_an_item_that_begins_after_a_change_of_the_anchor_has_the_grid_it_made(of):
+    """The anchor goes to the 15th on 10 February; the item begins on 1 and on 5 March."""
+    change = {"from": "2024-02-10", "anchor_day": 15} | ({} if of is None else {"item": of})
+    late = FEE | {"id": "late", "from": "2024-03-01"}
+    for begins, due in (("2024-03-01", "14"), ("2024-03-05", "10")):
+        told = contract(items=[late | {"from": begins}], anchor_changes=[change])
+        frame = windows(told, date(2024, 4, 1)).sort("window_start_on")
+        assert frame.select(
+            pl.col("window_start_on", "window_end_on", "due_on", "period_start_on").cast(pl.String),
+            pl.col("share_numerator").cast(pl.String),
+        ).rows() == [
+            (begins, "2024-03-15", begins, "2024-02-15", due),
+            ("2024-03-15", "2024-04-15", "2024-03-15", "2024-03-15", "31"),
+        ]
+
+
+def test_a_change_of_the_anchor_before_an_item_begins_does_not_move_what_is_paid_already():
+    """Both items share the grid, whichever of them is there first."""
+    change = [{"from": "2024-02-10", "anchor_day": 15}]
+    both = contract(
+        items=[FEE, FEE | {"id": "late", "from": "2024-03-15"}], anchor_changes=change
+    )
+    alone = contract(items=[FEE | {"id": "late", "from": "2024-03-15"}], anchor_changes=change)
+    frame = windows(both, date(2024, 6, 1))
+    one = windows(alone, date(2024, 6, 1))
+    assert frame.filter(item_id="late").equals(one)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "again", "starts"),
+    [
+        ({"product": "seats"}, {"product": "seats"}, None, "2024-03-11"),
+        ({"product": "seats"}, {"product": "seats"}, True, "2024-03-18"),
+        ({"product": "seats"}, {"product": "other"}, None, "2024-03-18"),
+        ({}, {}, None, "2024-03-18"),
+        ({"from_plan": "pro"}, {"from_plan": "pro"}, None, "2024-03-11"),
+    ],
+)
+def test_a_trial_is_given_once_for_a_customer_and_product(first, second, again, starts):
+    more = {} if again is None else {"again": again}
+    told = [
+        contract(
+            start=start, items=[SEATS | item], trial={"until": until, **extra},
+            cancellation=end,
+        )
+        for start, item, until, extra, end in (
+            ("2024-03-04", first, "2024-03-11", {}, at_once("2024-03-11")),
+            ("2024-03-11", second, "2024-03-18", more, None),
+        )
+    ]  # fmt: skip
+    # The order in which they were recorded does not matter, nor does a contract of another.
+    other = contract(
+        customer="b", start="2024-03-11", items=[SEATS | second], trial={"until": "2024-03-18"}
+    )
+    documents = [
+        ("contract", id, None, one.model_dump(mode="json", by_alias=True))
+        for id, one in (("z", told[0]), ("a", told[1]), ("b", other))
+    ]
+    with recorded(documents) as db:
+        frame = charge_windows(
+            db.sql("from book.contracts").pl(), db.sql("from book.contract_items").pl(),
+            DAYS, date(2024, 4, 1), read_series(db),
+        )  # fmt: skip
+    begins = dict(frame.group_by("contract_id").agg(pl.col("window_start_on").min()).rows())
+    assert begins["a"] == date.fromisoformat(starts)
+    assert begins["b"] == date(2024, 3, 18)
+
+
+def test_usage_of_a_day_of_cancellation_that_is_charged_is_in_the_window_and_due_after_it():
+    told = contract(
+        items=[SEATS | {"timing": "arrears"}, API],
+        cancellation=at_once("2024-01-16"),
+        profile={"cancel_day": "charged"},
+    )
+    frame = windows(told, FEB).sort("item_id")
+    assert frame["window_end_on"].to_list() == [date(2024, 1, 17)] * 2
+    # A fee is known on the day itself, usage of it is not before it is over.
+    assert frame["due_on"].to_list() == [date(2024, 1, 17), date(2024, 1, 16)]
+
+
+def due(told, horizon, item):
+    frame = windows(told, horizon).filter(item_id=item).sort("window_start_on")
+    return [str(day) for day in frame["due_on"]]
+
+
+def test_what_fell_due_since_is_billed_on_the_next_invoice_day():
+    items = [SEATS, API]
+    told = contract(items=items, invoice_day=31)
+    assert due(told, date(2024, 3, 2), "seats") == ["2024-01-31", "2024-02-29", "2024-03-31"]
+    assert due(told, date(2024, 3, 2), "api") == ["2024-02-29", "2024-03-31", "2024-04-30"]
+    tenth = contract(items=items, invoice_day=10, due_after_days=12)
+    # Due on the 13th at last: a day after the tenth waits for the next month.
+    assert due(tenth, FEB, "seats") == ["2024-02-10"]
+    first = contract(items=items, invoice_day=1)
+    assert due(first, FEB, "seats") == ["2024-01-01"]
+
+
+def test_a_fee_may_be_billed_before_its_period_but_not_before_the_contract_begins():
+    told = contract(items=[SEATS, API], invoice_before_days=10)
+    # On 22 January, the first day after the horizon is not reached, the fee of February is there.
+    assert due(told, date(2024, 1, 23), "seats") == ["2024-01-01", "2024-01-22"]
+    assert due(told, date(2024, 1, 22), "seats") == ["2024-01-01"]
+    assert due(told, date(2024, 1, 23), "api") == ["2024-02-01"]
+    changed = SEATS | {"quantities": [{"from": "2024-02-11", "quantity": "2"}]}
+    both = contract(items=[changed], invoice_before_days=10)
+    assert due(both, date(2024, 2, 23), "seats") == [
+        *("2024-01-01", "2024-01-22", "2024-02-11", "2024-02-20"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("when", "through", "lines"),
+    [
+        # 40.00 of three months of 10.00 by April; the last of March is billed on the 11th.
+        ({"due_after_days": 10}, "2024-04-10", 0),
+        ({"due_after_days": 10}, "2024-04-11", 1),
+        ({"invoice_day": 20}, "2024-04-19", 0),
+        ({"invoice_day": 20}, "2024-04-20", 1),
+    ],
+)
+def test_a_true_up_is_due_after_the_last_window_of_its_span(when, through, lines):
+    arrears = SEATS | {"timing": "arrears"}
+    quarter = {"id": "q", "amount": "40", "period": "quarter"}
+    told = contract(items=[arrears], modifiers={"commitments": [quarter]}, **when)
+    frame = windows(told, date(2024, 4, 1)).with_columns(
+        quantity=pl.col("fixed_quantity").cast(QUANTITY)
+    )
+    until = date.fromisoformat(through)
+    known = pl.DataFrame(
+        {
+            "contract_id": ["k"],
+            "modifiers": [told.modifiers.model_dump_json(by_alias=True, exclude_none=True)],
+            "start_on": [told.start],
+            "end_on": pl.Series([None], dtype=pl.Date),
+            "due_after_days": [told.due_after_days or 0],
+            "invoice_day": pl.Series([told.invoice_day], dtype=pl.Int64),
+        }
+    )
+    due_now = frame.filter(pl.col("due_on") <= until)
+    found = charge_lines(due_now, contracts=known, through=until).filter(component="true_up")
+    assert found["amount"].to_list() == [Decimal(10)] * lines
+    assert found["due_on"].to_list() == [until] * lines

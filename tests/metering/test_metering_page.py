@@ -108,7 +108,7 @@ def ask(db, rule):
         f"{rule['meter_no']}::bigint as meter_no, {literal(rule['event_type'])} as event_type, "
         f"'UTC' as zone, {start} as window_start, {end} as window_end, "
         f"date '{MONTH[0]}' as window_start_on, date '{MONTH[1]}' as window_end_on, "
-        f"{since} as read_from, epoch_us({end}) - epoch_us({start}) as period_us, "
+        f"{since} as read_from, {end} as read_to, epoch_us({end}) - epoch_us({start}) as period_us, "
         f"30::bigint as period_days, 0::bigint as day_seconds"
     )
 
@@ -121,8 +121,9 @@ def test_an_example_measures_what_the_page_says(text, events, db):
     db.execute("create schema if not exists ops")
     (rule,) = [one for one in make_rules(db) if one["meter_id"] == id_of(text)]
     ask(db, rule)
+    relations = Relations(readers="ops.asks")
     found = db.execute(
-        f"select dimensions, quantity from ({answered_sql([rule], Relations(), 'ops.meter_rules')})"
+        f"select dimensions, quantity from ({answered_sql([rule], relations, 'ops.meter_rules')})"
         " order by dimensions"
     ).fetchall()
     wanted = [(json.loads(dims[0]) if dims else {}, Decimal(q)) for q, *dims in said]

@@ -12,7 +12,18 @@ run as (
 
 ),
 
--- There are no payments yet: what a document says is what is open.
+-- There are no other payments yet: what a document says less what prepaid credit pays is open.
+prepaid as (
+
+    select
+        document_id,
+        cast(sum(credit - debit) as decimal(38, 4)) as amount
+    from {{ ref('journal') }}
+    where account = 'accounts_receivable' and event = 'prepaid.applied'
+    group by all
+
+),
+
 unsettled as (
 
     select
@@ -26,13 +37,14 @@ unsettled as (
         invoices.invoice_date,
         invoices.due_date,
         invoices.total,
-        invoices.total as open_amount,
+        cast(invoices.total - coalesce(prepaid.amount, 0) as decimal(38, 4)) as open_amount,
         run.through as as_of,
         cast(greatest(date_diff('day', invoices.due_date, run.through), 0) as bigint)
             as overdue_days
     from invoices
     cross join run
-    where invoices.total <> 0
+    left join prepaid on invoices.document_id = prepaid.document_id
+    where invoices.total <> coalesce(prepaid.amount, 0)
 
 ),
 

@@ -7,6 +7,7 @@ import polars as pl
 from meterhouse.money import AMOUNT
 from meterhouse.pricing.modifiers.contract_commitments import due_on, spans
 from meterhouse.pricing.modifiers.contract_terms import contract_terms
+from meterhouse.pricing.modifiers.grants import SALES
 from meterhouse.pricing.modifiers.lines import to_places
 from meterhouse.pricing.modifiers.spans import days_between
 from meterhouse.pricing.modifiers.terms import zero
@@ -25,8 +26,8 @@ COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "is_over": pl.Boolean,
 }
 _OWN = ("usage", "fee")
-# Neither pays a commitment: they come after it.
-_AFTER = ["credit", "service_fee"]
+# None pays a commitment: they come after it, or are bought beside it.
+_AFTER = ["credit", "service_fee", *SALES]
 
 
 def burn_down(lines: pl.DataFrame, contracts: pl.DataFrame, through: date) -> pl.DataFrame:

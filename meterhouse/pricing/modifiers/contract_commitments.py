@@ -4,9 +4,10 @@ from datetime import date
 
 import polars as pl
 
+from meterhouse.contracts.invoice_days import billed_on
 from meterhouse.money import AMOUNT
 from meterhouse.pricing.modifiers import shares
-from meterhouse.pricing.modifiers.contract_terms import named
+from meterhouse.pricing.modifiers.contract_terms import DAYS, named
 from meterhouse.pricing.modifiers.discounts import by_rank
 from meterhouse.pricing.modifiers.lines import Places, made
 from meterhouse.pricing.modifiers.renewed import with_terms
@@ -38,7 +39,7 @@ def spans(charges: pl.DataFrame, places: Places) -> pl.DataFrame:
     """One row per contract and span of its commitment: committed, counted and what it is short."""
     counted = pl.when(pl.col("counts") == "gross").then("gross").otherwise("net")
     mine = pl.when(named("item_id")).then(counted).otherwise(zero())
-    context = ("based_on", "currency", "is_late", "end_on")
+    context = ("based_on", "currency", "is_late", "end_on", *DAYS)
     # Of a period that changes cut, an item has several windows, whose shares add up.
     share = shares.part(pl.col("amount"), pl.col("prorate")).sum().over(*_SPAN, "item_id")
     found = (
@@ -95,8 +96,9 @@ def _owed() -> pl.Expr:
 
 
 def due_on() -> pl.Expr:
-    """The first local midnight at which the span is over."""
-    return pl.col("cut_close") + pl.duration(days=pl.col("is_late").cast(pl.Int64))
+    """The first local midnight at which the span is over and all of its windows are billed."""
+    over = pl.col("cut_close") + pl.duration(days=pl.col("is_late").cast(pl.Int64))
+    return billed_on(over)
 
 
 def _named(short: pl.DataFrame) -> pl.DataFrame:

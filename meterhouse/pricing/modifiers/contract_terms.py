@@ -10,6 +10,8 @@ from meterhouse.pricing.modifiers.renewed import with_term_ends
 from meterhouse.pricing.modifiers.terms import CONTRACT, amounts, days, decoded, listed
 
 MINIMUM = "minimum"
+# When a contract is billed, if not when something is due.
+DAYS = {"due_after_days": pl.lit(0, pl.Int64), "invoice_day": pl.lit(None, pl.Int64)}
 
 
 class Terms(NamedTuple):
@@ -28,7 +30,9 @@ def contract_terms(contracts: pl.DataFrame) -> Terms:
     that were renewed may have term_ends, the days on which their terms end."""
     modified = with_term_ends(contracts.filter(pl.col("modifiers").is_not_null()))
     fields = decoded(modified["modifiers"], CONTRACT)
-    lives = modified.select("contract_id", "modifiers", "start_on", "end_on", "term_ends")
+    lives = _with_days(modified).select(
+        "contract_id", "modifiers", "start_on", "end_on", "term_ends", *DAYS
+    )
     terms = lives.join(fields, on="modifiers", how="left")
     life = ("contract_id", "start_on", "end_on", "term_ends")
     return Terms(
@@ -36,13 +40,19 @@ def contract_terms(contracts: pl.DataFrame) -> Terms:
         discounts=ranked(
             listed(terms.select("contract_id", "discounts"), "discounts"), "contract_id"
         ),
-        commitments=_commitments(terms, life),
+        commitments=_commitments(terms, (*life, *DAYS)),
         credits=grants_of(listed(terms.select(*life, "credits"), "credits")),
         fees=terms.filter(pl.col("service_fee").is_not_null())
         .select("contract_id", "service_fee")
         .unnest("service_fee")
         .with_columns(*amounts("percentage", "amount")),
     )
+
+
+def _with_days(contracts: pl.DataFrame) -> pl.DataFrame:
+    """The contracts with the days on which they are billed, where they do not say them."""
+    missing = {name: given for name, given in DAYS.items() if name not in contracts.columns}
+    return contracts.with_columns(**missing)
 
 
 def _pools(terms: pl.DataFrame, life: tuple[str, ...]) -> pl.DataFrame:

@@ -37,6 +37,7 @@ def credit(
     rounded = mine.join(currencies, on="contract_id").with_columns(
         unit="currency", **{name: places(pl.col(name)).cast(AMOUNT) for name in _MONEY}
     )
+    rounded = _reached(charges, rounded)
     uses = _uses(charges, rounded)
     found = used(lots_of(rounded), rounded, uses, last)
     if draws is not None:
@@ -49,6 +50,30 @@ def credit(
     texts = rounded.select("contract_id", "id", "description")
     lines = _lines(parts.join(texts, on=["contract_id", "id"], how="left"))
     return _less(charges, parts), [lines]
+
+
+def _reached(charges: pl.DataFrame, terms: pl.DataFrame) -> pl.DataFrame:
+    """The grants, rewards only where they were reached: from the day on which that is due."""
+    rewards = terms.filter(pl.col("reward_spend").is_not_null())
+    if rewards.is_empty():
+        return terms
+    counts = pl.col("reward_items").list.contains(pl.col("item_id")).fill_null(value=False)
+    is_any = pl.col("reward_items").list.len().fill_null(0) == 0
+    spent = pl.col("net").cum_sum().over("contract_id", "id")
+    reached = (
+        charges.select("contract_id", "item_id", "due_on", "net")
+        .join(rewards.select("contract_id", "id", "reward_spend", "reward_items"), on="contract_id")
+        .filter(is_any | counts)
+        .with_columns(spent=spent)
+        .filter(pl.col("spent") >= pl.col("reward_spend"))
+        .group_by("contract_id", "id")
+        .agg(reached_on=pl.col("due_on").min())
+    )
+    joined = terms.join(reached, on=["contract_id", "id"], how="left", maintain_order="left")
+    granted = pl.max_horizontal("granted_on", "reached_on")
+    return joined.filter(
+        pl.col("reward_spend").is_null() | pl.col("reached_on").is_not_null()
+    ).with_columns(granted_on=granted).drop("reached_on")  # fmt: skip
 
 
 def _uses(charges: pl.DataFrame, terms: pl.DataFrame) -> pl.DataFrame:

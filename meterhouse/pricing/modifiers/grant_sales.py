@@ -6,7 +6,8 @@ import polars as pl
 
 from meterhouse.canonical_columns import object_of, string
 from meterhouse.pricing.modifiers.grants import CREDIT_SALE, UNITS_SALE, moved, refills
-from meterhouse.pricing.steps import text
+from meterhouse.pricing.modifiers.lines import made, to_places
+from meterhouse.pricing.steps import spelled, text
 
 # One row per sale: `until_on` is the day to which it serves, the day after where there is none.
 SALES: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -57,3 +58,39 @@ def _next() -> pl.Expr:
     )
     later = moved("granted_on", "recurs_every", "recurs_unit", nth)
     return pl.when(pl.col("recurs_unit").is_not_null()).then(later)
+
+
+def sold(top_ups: pl.DataFrame, terms: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
+    """The lines (LINES) that top-ups of paid units are bought by, due with the use that made them."""
+    paid = terms.filter(pl.col("kind") == "paid").select(
+        "contract_id", "id", "description", "unit_price"
+    )
+    bases = windows.select("contract_id", "currency", use_id="window_id")
+    day = pl.col("at").dt.date()
+    told = (
+        top_ups.join(paid, on=["contract_id", "id"])
+        .join(bases, on=["contract_id", "use_id"])
+        .with_columns(exact=pl.col("added") * pl.col("unit_price"))
+    )
+    return made(
+        told.with_columns(line_amount=to_places(pl.col("exact")), amount_unrounded="exact"),
+        UNITS_SALE,
+        based_on="use_id",
+        item_id="id",
+        item_description=pl.format("{}: top-up", "description"),
+        dimensions=pl.lit("{}"),
+        timing=pl.lit("advance"),
+        window_start_on=day,
+        window_end_on=day + pl.duration(days=1),
+        steps=pl.format("[{}]", _sale_step()),
+    )
+
+
+def _sale_step() -> pl.Expr:
+    return spelled(
+        "sale",
+        amount=text(pl.col("exact")),
+        id=pl.col("id"),
+        quantity=text(pl.col("added")),
+        unit_amount=text(pl.col("unit_price")),
+    )

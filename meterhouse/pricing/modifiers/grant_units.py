@@ -7,6 +7,7 @@ import polars as pl
 
 from meterhouse.money import AMOUNT, QUANTITY
 from meterhouse.pricing.modifiers.grant_balances import balance_rows, use_rows
+from meterhouse.pricing.modifiers.grant_sales import sold
 from meterhouse.pricing.modifiers.grants import Draws, lots_of, paid, used
 from meterhouse.pricing.modifiers.pools import WITHOUT_UNITS
 from meterhouse.pricing.modifiers.terms import zero
@@ -30,6 +31,7 @@ def drawn(
     found = used(lots_of(mine), mine, uses, last)
     if draws is not None:
         draws.keep(use_rows(found, _named(windows)), balance_rows(found))
+        draws.lines.append(sold(found.top_ups, mine, windows))
     parts = paid(found)
     told = _steps(parts)
     joined = windows.join(

@@ -5,6 +5,7 @@ days of the contract's zone, whatever instants these are.
 """
 
 from datetime import date, timedelta
+from functools import partial
 from typing import NamedTuple
 
 import polars as pl
@@ -13,6 +14,7 @@ from meterhouse.entitlements.drawdown import Drawn, draw
 from meterhouse.entitlements.grants import ACCOUNT, GRANTS, MARKS, USES
 from meterhouse.money import AMOUNT
 from meterhouse.periods import INSTANT, boundary_expr
+from meterhouse.pricing.modifiers.grant_top_ups import top_ups, topped
 from meterhouse.pricing.modifiers.terms import amounts, days, field
 
 # One row per grant as contracts say it, with its first day and the day from which it pays nothing.
@@ -20,6 +22,7 @@ TERMS = (
     *("contract_id", "id", "description", "unit", "kind", "amount", "unit_price", "priority"),
     *("items", "granted_on", "expires_on", "recurs_every", "recurs_unit", "lasts_every"),
     *("lasts_unit", "rollover_min", "rollover_max", "preserve_overage", "start_on", "end_on"),
+    "on",
     *("top_up_below", "top_up_amount", "top_up_most", "reward_spend", "reward_items"),
 )
 # Components of the lines that grants are bought by: money, and units.
@@ -30,9 +33,11 @@ _DAYS = {"day": 1, "week": 7}
 
 
 class Draws:
-    """What grants paid, gathered while lines are made: frames of grant_balances."""
+    """What grants paid, gathered while lines are made: frames of grant_balances; and
+    `lines`, what top-ups are bought for."""
 
     def __init__(self) -> None:
+        self.lines: list[pl.DataFrame] = []
         self.uses: list[pl.DataFrame] = []
         self.balances: list[pl.DataFrame] = []
 
@@ -43,6 +48,7 @@ class Draws:
 
     def add(self, other: "Draws") -> None:
         """Add what was gathered elsewhere."""
+        self.lines += other.lines
         self.uses += other.uses
         self.balances += other.balances
 
@@ -52,13 +58,14 @@ class Used(NamedTuple):
 
     lots: pl.DataFrame
     drawn: Drawn
+    top_ups: pl.DataFrame
 
 
 def grants_of(listed: pl.DataFrame) -> pl.DataFrame:
     """One row per grant, columns of TERMS, of the credits of contracts with their lives."""
-    dated = listed.with_columns(
-        *amounts("amount", "unit_price"), *days("effective", "expires")
-    ).with_columns(granted_on=pl.coalesce("effective", "start_on"))
+    dated = _renewed(
+        listed.with_columns(*amounts("amount", "unit_price"), *days("effective", "expires"))
+    )
     recurs, lasts = pl.col("recurs").struct, pl.col("expires_after").struct
     told = dated.with_columns(
         recurs_every=recurs.field("every"),
@@ -80,6 +87,21 @@ def grants_of(listed: pl.DataFrame) -> pl.DataFrame:
         moved("granted_on", "lasts_every", "lasts_unit")
     )
     return told.with_columns(expires_on=pl.coalesce("expires_on", ends)).select(TERMS)
+
+
+def _renewed(listed: pl.DataFrame) -> pl.DataFrame:
+    """The grants with `granted_on`: one row for each renewal of those that are given at renewals."""
+    is_on = pl.col("on") == "renewal"
+    plain = listed.filter(is_on.fill_null(value=False).not_()).with_columns(
+        granted_on=pl.coalesce("effective", "start_on")
+    )
+    many = (
+        listed.filter(is_on)
+        .with_columns(granted_on="term_ends")
+        .explode("granted_on", empty_as_null=False, keep_nulls=False)
+        .filter(pl.col("end_on").is_null() | (pl.col("granted_on") < pl.col("end_on")))
+    )
+    return pl.concat([plain, many.select(plain.columns)])
 
 
 def moved(day: str, count: str, unit: str, times: pl.Expr | None = None) -> pl.Expr:
@@ -132,7 +154,10 @@ def lots_of(terms: pl.DataFrame) -> pl.DataFrame:
     """The grants as GRANTS of the account of their contract, with `id` and `lot_on`."""
     named = terms.with_columns(
         customer_id="contract_id",
-        grant_id="id",
+        # Refills name a grant by its id; what is given at renewals has none.
+        grant_id=pl.when(pl.col("on") == "renewal")
+        .then(pl.format("{}|{}", "id", pl.col("granted_on").dt.to_string("%Y-%m-%d")))
+        .otherwise("id"),
         lot_on="granted_on",
         effective_at=instant("granted_on"),
         expires_at=instant("expires_on"),
@@ -155,8 +180,10 @@ def used(lots: pl.DataFrame, terms: pl.DataFrame, uses: pl.DataFrame, last: date
     )
     until = pl.Series([last + timedelta(days=1)]).cast(pl.Datetime("us"))
     as_of = until.dt.replace_time_zone("UTC").item()
-    drawn = draw(lots, uses.select(list(USES)), as_of, marks.select(list(MARKS)), by_turn=True)
-    return Used(lots, drawn)
+    marks, uses = marks.select(list(MARKS)), uses.select(list(USES))
+    made = top_ups(lots, terms, uses, partial(draw, as_of=as_of, marks=marks, by_turn=True))
+    lots = pl.concat([lots, topped(lots, made)])
+    return Used(lots, draw(lots, uses, as_of, marks, by_turn=True), made)
 
 
 def paid(found: Used) -> pl.DataFrame:

@@ -28,13 +28,13 @@ def with_terms(frame: pl.DataFrame) -> pl.DataFrame:
     if ends.is_empty():
         return frame.with_columns(term_open="start_on", term_close="end_on")
     placed = frame.with_row_index("row").sort("window_start_on")
-    by = {"by": "contract_id", "left_on": "window_start_on"}
     before = placed.join_asof(
-        ends, right_on="ended_on", strategy="backward", check_sortedness=False, coalesce=False, **by
-    ).rename({"ended_on": "term_open"})
+        ends, by="contract_id", left_on="window_start_on", right_on="ended_on",
+        strategy="backward", check_sortedness=False, coalesce=False,
+    ).rename({"ended_on": "term_open"})  # fmt: skip
     both = before.join_asof(
-        ends, right_on="ended_on", strategy="forward", allow_exact_matches=False,
-        check_sortedness=False, coalesce=False, **by,
+        ends, by="contract_id", left_on="window_start_on", right_on="ended_on",
+        strategy="forward", allow_exact_matches=False, check_sortedness=False, coalesce=False,
     ).rename({"ended_on": "term_close"})  # fmt: skip
     return (
         both.sort("row")
