@@ -15,6 +15,7 @@ from meterhouse.run import steps
 
 WINDOWS = {
     ("billing", "charge_windows"): "One row per contract item and window of service.",
+    ("billing", "window_members"): "One row per window of a pool, customer and span of days.",
     ("billing", "coverage"): "One row per span of time in which an item reads its meter.",
     ("billing", "contract_terms"): "One row per contract with an end and term of it.",
     ("usage", "zone_offsets"): "One row per zone and span of one offset from UTC.",

@@ -1,14 +1,15 @@
 """Rating alone: determinants of many contracts with all price models, in memory and warm.
 
-`python -m benchmarks.rating [--windows 1_000_000] [--contracts 100_000]`. The first row is the
-whole book, mixed; then each model has as many windows of its own, and its ratio to per_unit is
-what counts, by row read: of windows, and of the two parts of each for the models that read parts.
+`python -m benchmarks.rating [--windows 1_000_000] [--contracts 100_000]`. The first two rows are
+the whole book, mixed: by its models alone, and through `charge_lines` as a run has it. Then each
+model has as many windows of its own, and its ratio to per_unit is what counts, by row read: of
+windows, and of the two parts of each for the models that read parts.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,12 @@ from benchmarks.children import measured
 from meterhouse.canonical import canonical_json
 from meterhouse.contracts.prices import Price
 from meterhouse.money import QUANTITY
+from meterhouse.pricing.charging import charge_lines
 from meterhouse.pricing.models import MODELS, PARTS
 from meterhouse.pricing.rating import rate_windows
 
 WINDOWS, CONTRACTS, OF_MODEL = 1_000_000, 100_000, 250_000
+Rate = Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]
 # Prices are negotiated: every model has so many different ones.
 PRICES = 1_000
 PARTS_EACH = 2
@@ -108,23 +111,30 @@ def measure(windows: int, contracts: int, of_model: int) -> list[dict[str, Any]]
     """One row for the mixed book, then one for each model with its ratio to per_unit by row."""
     names = list(SAMPLES)
     _rate(names, 10_000, contracts)  # Warm: imports and the thread pool.
-    rows = [{"model": "all, mixed", **_rate(names, windows, contracts)}]
+    rows = [
+        {"model": "all, mixed", **_rate(names, windows, contracts)},
+        {"model": "all, charge_lines", **_rate(names, windows, contracts, charge_lines)},
+    ]
     rows += [{"model": name, **_rate([name], of_model, contracts)} for name in names]
-    base = rows[1]["cpu_us"]
+    base = rows[2]["cpu_us"]
     return [row | {"of_per_unit": round(row["cpu_us"] / base, 2)} for row in rows]
 
 
-def _rate(models: list[str], count: int, contracts: int) -> dict[str, Any]:
+def _rate(
+    models: list[str], count: int, contracts: int, rate: Rate = rate_windows
+) -> dict[str, Any]:
     asked = windows_of(models, count, contracts)
     parts = parts_of(asked)
-    numbers = min((_once(asked, parts) for _ in range(2)), key=lambda found: found["cpu_seconds"])
+    numbers = min(
+        (_once(asked, parts, rate) for _ in range(2)), key=lambda found: found["cpu_seconds"]
+    )
     # By CPU: wall times on a shared machine say more of its other guests.
     each = numbers["cpu_seconds"] / (asked.height + parts.height) * 1_000_000
     return {"windows": asked.height, "parts": parts.height, **numbers, "cpu_us": each}
 
 
-def _once(asked: pl.DataFrame, parts: pl.DataFrame) -> dict[str, Any]:
-    numbers, result = measured(lambda: rate_windows(asked, parts))
+def _once(asked: pl.DataFrame, parts: pl.DataFrame, rate: Rate) -> dict[str, Any]:
+    numbers, result = measured(lambda: rate(asked, parts))
     if result.height != asked.height or result["amount_unrounded"].null_count():
         raise AssertionError(f"{asked.height} windows were rated to {result.height} amounts.")
     return numbers

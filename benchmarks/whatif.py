@@ -1,14 +1,18 @@
 """How long a what-if takes: `python -m benchmarks.whatif --customers N --months M`.
 
 A home of its own: N contracts with usage on three days of each month, a monthly minimum for every
-tenth; then every price is raised. Only the what-if is timed, with the book read once before.
+tenth; then every price is raised. Timed are the what-if of all, and the preview in money of a plan
+that changes one contract; reading the folder is told apart. CPU seconds of this process count: wall
+times on a shared machine say more of its other guests.
 """
 
 import argparse
 import json
+import resource
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +20,8 @@ from click.testing import CliRunner
 
 from meterhouse.cli.app import App
 from meterhouse.cli.main import cli
+from meterhouse.run.applying import planned
+from meterhouse.run.previewing import preview
 from meterhouse.run.whatif import whatif
 
 HEAD = """\
@@ -102,7 +108,7 @@ def call(home: Path, *words: object) -> None:
 
 
 def main() -> None:
-    """Make the home, time the what-if, print seconds and lines."""
+    """Make the home, time what-if and plan, print seconds and what changes."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--customers", type=int, default=10_000)
     parser.add_argument("--months", type=int, default=12)
@@ -119,11 +125,30 @@ def main() -> None:
         call(home, "ingest", usage, "--source", "api")
         call(home, "run", "--through", until)
         write_book(home / "other", asked.customers, "3")
-        started = time.perf_counter()
-        found = whatif(App(home).lake, home / "other", date(2025, 1, 1), until, print)
-        took = time.perf_counter() - started
-        print(f"{asked.customers:,} customers, {asked.months} months: {took:.1f} s")
+        lake = App(home).lake
+        one = home / "one"
+        one.mkdir()
+        (one / "one.yaml").write_text(BUYER.format(n=1, price="3", more="").lstrip("-\n"))
+        size = f"{asked.customers:,} customers, {asked.months} months"
+        with timed(f"{size}: reading the folder"):
+            planned(lake, home / "other", is_strict_only=True)
+        with timed(f"{size}: what-if with reading the folder"):
+            found = whatif(lake, home / "other", date(2025, 1, 1), until, print)
         print(found.totals)
+        changes = planned(lake, one, is_strict_only=True).changes
+        with timed(f"{size}: plan of one contract in money"):
+            changed = preview(lake, changes, until, print)
+        print(changed and changed.customers)
+
+
+@contextmanager
+def timed(what: str) -> Iterator[None]:
+    """Print the seconds of the block, CPU and wall, and the peak of memory so far."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    yield
+    took = f"{time.process_time() - cpu:.1f} s CPU, {time.perf_counter() - wall:.1f} s"
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(f"{what}: {took}, peak {peak:,} MB", flush=True)
 
 
 if __name__ == "__main__":

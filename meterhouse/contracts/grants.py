@@ -102,7 +102,7 @@ class Credit(Brief):
     )
     reward: Reward | None = Field(
         None,
-        description="Granted on the day on which what reaches this is due, instead of on a named one.",
+        description="Granted on the day on which what reaches this is due, not on a named one.",
     )
     items: tuple[Id, ...] = Field(
         (), strict=False, description="Ids of the items it is for; absent: all of them."
@@ -115,7 +115,8 @@ class Credit(Brief):
 
     @model_validator(mode="after")
     def _can_be_used(self) -> Self:
-        found = [*self._date_faults(), *self._refill_faults(), *self._sale_faults()]
+        found = [*self._date_faults(), *self._refill_faults()]
+        found += [*self._trigger_faults(), *self._sale_faults()]
         if found:
             raise ValueError("; ".join(found))
         return self
@@ -143,6 +144,8 @@ class Credit(Brief):
                 )
         elif self.expires_after is not None:
             yield "a refill sets a grant anew: remove `expires_after`, or say `expires` for its end"
+
+    def _trigger_faults(self) -> Iterator[str]:
         for name in ("top_up", "reward", "on"):
             if getattr(self, name) is not None and self.recurs is not None:
                 yield f"`recurs` and `{name}` cannot be combined; use two grants"
@@ -157,7 +160,7 @@ class Credit(Brief):
 
     def _sale_faults(self) -> Iterator[str]:
         if self.kind == "paid" and self.on is not None:
-            yield "what is bought is bought on a day: say `effective` (and `recurs`) instead of `on`"
+            yield "what is bought is bought on a day: say `effective` and `recurs`, not `on`"
         if self.kind == "paid" and self.unit == "units" and self.unit_price is None:
             yield "paid units need a `unit_price`, what one of them was bought for"
         elif self.unit_price is not None and (self.kind == "promo" or self.unit == "money"):

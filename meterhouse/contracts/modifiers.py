@@ -231,7 +231,8 @@ class ContractModifiers(Brief):
     def named_items(self) -> tuple[str, ...]:
         """The ids of items that they speak of."""
         parts: Iterable[Any] = (*self.pools, *self.discounts, *self.commitments, *self.credits)
-        return tuple(item for part in parts for item in part.items)
+        rewards = [one.reward for one in self.credits if one.reward is not None]
+        return tuple(item for part in (*parts, *rewards) for item in part.items)
 
     def faults(
         self, item_ids: Sequence[str], meters: Collection[str | None], end: date | None

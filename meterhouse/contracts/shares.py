@@ -127,8 +127,10 @@ def with_shares(windows: pl.DataFrame) -> pl.DataFrame:
     nothing = (begins == "start") & (mode == "none") & (
         pl.col("window_start_on") > pl.col("period_start_on")
     )  # fmt: skip
+    # A fee in advance that is cancelled was charged to the end of its period; it is free then too.
+    is_short = (pl.col("served_end_on") != pl.col("cut_to")) & is_ended
     nothing = nothing.fill_null(value=False) | (
-        is_cut_end & (pl.col("profile_prorate_end") == "none").fill_null(value=False)
+        is_short & (pl.col("profile_prorate_end") == "none").fill_null(value=False)
     )
     numerator, denominator = charged_part
     is_whole = (pl.col("charged_start_on") == pl.col("period_start_on")) & (
@@ -145,11 +147,12 @@ def with_shares(windows: pl.DataFrame) -> pl.DataFrame:
     left_numerator, left_denominator = unused_part(
         "charged_start", "served_end", "window_end", whole
     )
+    goes_back = _is_credited() & ~nothing
     return charged.with_columns(
         share_numerator=pl.when(nothing).then(0).when(whole).then(unit).otherwise(numerator),
         share_denominator=pl.when(whole).then(unit).otherwise(denominator),
-        credit_numerator=pl.when(_is_credited()).then(left_numerator).otherwise(0),
-        credit_denominator=pl.when(_is_credited()).then(left_denominator).otherwise(one),
+        credit_numerator=pl.when(goes_back).then(left_numerator).otherwise(0),
+        credit_denominator=pl.when(goes_back).then(left_denominator).otherwise(one),
     )
 
 

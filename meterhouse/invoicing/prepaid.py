@@ -40,12 +40,15 @@ _SEPARATOR = "|"
 def payments(heads: pl.DataFrame, lines: pl.DataFrame, lots: pl.DataFrame) -> pl.DataFrame:
     """What each lot pays of each document, columns of PAYMENTS.
 
-    `heads` are documents (draft_id, currency, boundary_on, total), `lines` theirs (draft_id,
-    contract_id, role, amount), `lots` as LOTS, with what these documents sell in `amount`.
+    `heads` are documents (draft_id, currency, boundary_on, total, untaxed), `lines` theirs
+    (draft_id, contract_id, role, amount), `lots` as LOTS, with what these documents sell.
     """
     if lots.is_empty() or heads.is_empty():
         return pl.DataFrame(schema=PAYMENTS)
-    uses = _uses(heads, lines.join(lots, on="contract_id", how="semi"))
+    concerned = lines.join(lots, on="contract_id", how="semi").select("draft_id").unique()
+    # What a document owes for other contracts is theirs to pay.
+    own = lines.join(concerned, on="draft_id", how="semi")
+    uses = _uses(heads, own).join(lots, left_on="customer_id", right_on="contract_id", how="semi")
     grants = _grants(lots)
     as_of = datetime.combine(date(9999, 12, 30), time(), UTC)
     burned = draw(grants, uses, as_of, by_turn=True).burned
@@ -70,7 +73,9 @@ def _uses(heads: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
     weight = pl.when(is_sale).then(_ZERO).otherwise("amount").sum()
     mine = lines.group_by("draft_id", "contract_id").agg(weight=pl.max_horizontal(weight, _ZERO))
     others = heads.select(
-        "draft_id", "currency", "boundary_on", amount=pl.col("total") - pl.col("untaxed")
+        *("draft_id", "currency", "boundary_on"),
+        # Less what it sells, and never more than is due where it takes a sale back.
+        amount=pl.min_horizontal(pl.col("total") - pl.col("untaxed"), "total"),
     ).filter(pl.col("amount") > 0)
     placed = mine.join(others, on="draft_id").with_columns(
         places=pl.col("currency").replace_strict(dict(PLACES), return_dtype=pl.Int64)

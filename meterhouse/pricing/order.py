@@ -26,7 +26,8 @@ ORDER = (
     Operation("contract_commitment", "true_up", "contract", "What a commitment is short of."),
     Operation("credit", "credit", "contract", "Promotional credit in money."),
     Operation("service_fee", "service_fee", "contract", "The service fee, on all of the above."),
-    Operation("tax", "", "document", "Tax on the sum of the lines."),
+    Operation("tax", "", "document", "Tax on the sum of the lines, but sales of prepaid money."),
+    Operation("prepaid", "", "document", "Money that was bought before pays what is due."),
 )
 # Lines that modifiers make; all others are charged for usage or a fee.
 MODIFIERS = tuple(dict.fromkeys(step.component for step in ORDER[3:] if step.component))

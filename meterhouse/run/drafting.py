@@ -66,18 +66,6 @@ def composed(
     return compose(db, difference(wanted, known, run.through, run.through))
 
 
-def drafted(
-    run: Run,
-    db: duckdb.DuckDBPyConnection,
-    desired: str = "billing.desired_lines",
-    failures: str = "ops.failures",
-    of: str = "true",
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The drafts and lines of `composed`, without what pays them."""
-    found = composed(run, db, desired, failures, of)
-    return found.drafts, found.lines
-
-
 def compose(
     db: duckdb.DuckDBPyConnection, lines: pl.DataFrame, paid: pl.DataFrame | None = None
 ) -> Composed:

@@ -49,7 +49,7 @@ def paid_of(
 
 def recorded(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """What lots paid of issued documents, columns of PAYMENTS."""
-    return db.sql(RECORDED).pl().cast(dict(PAYMENTS))
+    return db.sql(RECORDED).pl().cast(pl.Schema(PAYMENTS))
 
 
 def _sold(lines: pl.DataFrame) -> pl.DataFrame:

@@ -20,7 +20,7 @@ from meterhouse.run.comparing import (
     two_books,
 )
 from meterhouse.run.context import Run
-from meterhouse.run.drafting import drafted
+from meterhouse.run.drafting import Composed, composed
 from meterhouse.run.reusing import OF_CONTRACTS
 from meterhouse.warehouse import Warehouse
 
@@ -91,8 +91,8 @@ def preview(
 
 def _preview(run: Run, through: date, new: Sequence[Change]) -> Preview:
     with run.warehouse.connect(run.pin, run.known_at) as db:
-        caused, lines = _caused(run, db, _may_differ(db, new))
-        documents, own, posted = _documents(db, caused, lines)
+        caused = _caused(run, db, _may_differ(db, new))
+        documents, own, posted = _documents(db, caused)
         billed = db.sql(BILLED).pl()
     both = beside(desired(run, STOOD, TOUCHED), desired(run, of=TOUCHED))
     changed = both.filter(pl.col("amount_difference") != 0)
@@ -121,15 +121,17 @@ def _may_differ(db: duckdb.DuckDBPyConnection, new: Sequence[Change]) -> str:
     return "contract_id in (select contract_id from ops.drafted_contracts)"
 
 
-def _caused(run: Run, db: duckdb.DuckDBPyConnection, of: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Drafts that only the proposed book would cause, and their lines; at its book before, the
-    scratch warehouse stands at the recorded one afterwards."""
-    drafts, lines = drafted(run, db, of=of)
+def _caused(run: Run, db: duckdb.DuckDBPyConnection, of: str) -> Composed:
+    """Drafts that only the proposed book would cause; the scratch warehouse stands at the recorded
+    one afterwards."""
+    made = composed(run, db, of=of)
     recorded(run, db)
-    before, _ = drafted(run, db, STOOD, "ops.stood_failures", of)
-    caused = drafts.join(before, on=["draft_id", "content_hash"], how="anti").sort("draft_id")
-    own = lines.join(caused.select("draft_id"), on="draft_id", how="semi")
-    return caused, own.sort("draft_id", "line_no")
+    before = composed(run, db, STOOD, "ops.stood_failures", of).drafts
+    caused = made.drafts.join(before, on=["draft_id", "content_hash"], how="anti")
+    lines, payments = (
+        frame.join(caused, on="draft_id", how="semi") for frame in (made.lines, made.payments)
+    )
+    return Composed(caused.sort("draft_id"), lines.sort("draft_id", "line_no"), payments)
 
 
 def by_customer(windows: pl.DataFrame) -> pl.DataFrame:
@@ -145,15 +147,15 @@ def by_customer(windows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _documents(
-    db: duckdb.DuckDBPyConnection, caused: pl.DataFrame, lines: pl.DataFrame
+    db: duckdb.DuckDBPyConnection, caused: Composed
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """The drafts as they would be issued; entries of those that miss no decision."""
-    named = caused.with_columns(document_id="draft_id")
-    own = lines.rename({"draft_id": "document_id"})
+    named = caused.drafts.with_columns(document_id="draft_id")
+    own = caused.lines.rename({"draft_id": "document_id"})
     decided = named.filter(~pl.col("is_blocked"))
     heads, legs = entries(
         decided, own.join(decided.select("document_id"), on="document_id", how="semi"),
-        db.sql(ACCRUED).pl(),
+        db.sql(ACCRUED).pl(), caused.payments.join(decided, on="draft_id", how="semi"),
     )  # fmt: skip
     return named, own, _legs(heads, legs)
 

@@ -1,14 +1,14 @@
 """What changes, cancellations and pauses leave of fees, at the edges of their rules."""
 
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 
 import polars as pl
 import pytest
 
+from meterhouse.contracts.windows import charge_windows
 from meterhouse.money import QUANTITY
 from meterhouse.pricing.charging import charge_lines
-from meterhouse.contracts.windows import charge_windows
 from meterhouse.run.windows import read_series
 from tests.contracts.planning import API, DAYS, SEATS, contract, recorded, windows
 
@@ -216,9 +216,7 @@ def test_an_item_that_begins_after_a_change_of_the_anchor_has_the_grid_it_made(o
 def test_a_change_of_the_anchor_before_an_item_begins_does_not_move_what_is_paid_already():
     """Both items share the grid, whichever of them is there first."""
     change = [{"from": "2024-02-10", "anchor_day": 15}]
-    both = contract(
-        items=[FEE, FEE | {"id": "late", "from": "2024-03-15"}], anchor_changes=change
-    )
+    both = contract(items=[FEE, FEE | {"id": "late", "from": "2024-03-15"}], anchor_changes=change)
     alone = contract(items=[FEE | {"id": "late", "from": "2024-03-15"}], anchor_changes=change)
     frame = windows(both, date(2024, 6, 1))
     one = windows(alone, date(2024, 6, 1))
@@ -339,3 +337,69 @@ def test_a_true_up_is_due_after_the_last_window_of_its_span(when, through, lines
     found = charge_lines(due_now, contracts=known, through=until).filter(component="true_up")
     assert found["amount"].to_list() == [Decimal(10)] * lines
     assert found["due_on"].to_list() == [until] * lines
+
+
+ENDS = [
+    {"end": "2024-01-16"},
+    {"cancellation": at_once("2024-01-16")},
+]
+
+
+@pytest.mark.parametrize("timing", ["advance", "arrears"])
+@pytest.mark.parametrize("end", ENDS, ids=["end", "cancelled"])
+@pytest.mark.parametrize(
+    ("mode", "costs"), [(None, "9.68"), ("prorate", "9.68"), ("full", "20"), ("none", "0")]
+)
+def test_a_last_period_that_ends_early_is_cut_whole_or_free(timing, end, mode, costs):
+    profile = {} if mode is None else {"profile": {"prorate_end": mode}}
+    told = contract(items=[FEE | {"timing": timing}], **end, **profile)
+    assert net(told) == Decimal(costs)
+    # The periods before it cost what they cost, and one that ends with its period is not cut.
+    whole = contract(items=[FEE | {"timing": timing}], end="2024-02-01", **profile)
+    assert net(whole, date(2024, 3, 1)) == 20
+
+
+@pytest.mark.parametrize(("mode", "costs"), [("prorate", "9.68"), ("full", "20"), ("none", "0")])
+def test_an_item_that_ends_early_ends_like_its_contract(mode, costs):
+    told = contract(items=[SEATS, FEE | {"until": "2024-01-16"}], profile={"prorate_end": mode})
+    assert net(told) == 10 + Decimal(costs)
+
+
+def test_a_cancellation_at_once_ends_the_span_of_a_commitment():
+    """90.00 a quarter, cancelled on its 47th day of 91: 46 days are owed, and due on that day."""
+    quarter = {"id": "q", "amount": "91", "period": "quarter"}
+    told = contract(
+        items=[SEATS | {"timing": "arrears"}],
+        modifiers={"commitments": [quarter]},
+        cancellation=at_once("2024-02-16"),
+    )
+    frame = windows(told, date(2024, 4, 1)).with_columns(
+        quantity=pl.col("fixed_quantity").cast(QUANTITY)
+    )
+    known = pl.DataFrame(
+        {
+            "contract_id": ["k"],
+            "modifiers": [told.modifiers.model_dump_json(by_alias=True, exclude_none=True)],
+            "start_on": [told.start],
+            "end_on": [date(2024, 2, 16)],
+        }
+    )
+    early = charge_lines(frame, contracts=known, through=date(2024, 2, 15))
+    assert early.filter(component="true_up").is_empty()
+    late = charge_lines(frame, contracts=known, through=date(2024, 2, 16))
+    # 10.00 of January and 10 x 15/29 = 5.17 of February count: 46.00 - 15.17.
+    assert late.filter(component="true_up").select("amount", "due_on", "window_end_on").rows() == [
+        (Decimal("30.83"), date(2024, 2, 16), date(2024, 2, 16))
+    ]
+
+
+def test_a_free_last_period_has_no_discount_either():
+    told = contract(
+        items=[FEE | {"modifiers": {"discounts": [{"amount": "5"}]}}],
+        profile={"prorate_end": "none"},
+        cancellation=at_once("2024-02-16"),
+    )
+    assert charged(told, date(2024, 3, 1)) == [
+        ("discount", "2024-01-01", "-5"),
+        ("fee", "2024-01-01", "20"),
+    ]

@@ -2,11 +2,17 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from decimal import Decimal
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from meterhouse.cli.app import App
+from meterhouse.cli.values import money_text
 from tests.cli.conftest import SELLER, Home
 
 pytestmark = [
@@ -42,24 +48,42 @@ customer: {id}
 entity: us
 currency: USD
 zone: UTC
-start: 2025-10-01
+start: {start}
 payment_terms: net30
-items:
+{terms}items:
   - id: use
     description: Use
     meter: tokens
     price: {{model: per_unit, unit_amount: "{price}"}}
 {more}"""
 FLOOR = "    modifiers: {minimum: {amount: '100'}}\n"
-PRICES = {"dear": "2", "cheap": "1", "floored": "3", "same": "5"}
-USED = {"dear": 10, "cheap": 20, "floored": 7, "same": 4}
+COMMITTED = "modifiers: {commitments: [{id: floor, amount: '200', period: quarter}]}\n"
+PRICES = {"dear": "2", "cheap": "1", "floored": "3", "same": "5", "committed": "3"}
+OTHER = {"dear": "1.5", "cheap": "1.25", "floored": "2", "committed": "2"}
+USED = {"dear": 10, "cheap": 20, "floored": 7, "same": 4, "committed": 7}
+IMPACT = Path(__file__).parents[2] / "examples" / "ci" / "impact.sh"
+ISSUED = """
+select documents.customer_id, documents.kind, net, tax, total, account, entries.currency,
+    sum(debit), sum(credit)
+from facts.documents as documents
+join facts.journal_entries as entries using (document_id)
+join facts.journal_lines as lines using (entry_id)
+where documents.batch_seq > ? group by all order by all
+"""
 
 
-def write(folder, **prices):
+def write(folder, same="", **prices):
     folder.mkdir(parents=True, exist_ok=True)
     told = {**PRICES, **prices}
+    terms = {"committed": COMMITTED, "same": same}
     buyers = [
-        BUYER.format(id=id, price=price, more=FLOOR if id == "floored" else "")
+        BUYER.format(
+            id=id,
+            price=price,
+            more=FLOOR if id == "floored" else "",
+            terms=terms.get(id, ""),
+            start="2025-08-01" if id == "committed" else "2025-10-01",
+        )
         for id, price in told.items()
     ]
     (folder / "book.yaml").write_text("---\n".join([BOOK, *buyers]))
@@ -67,7 +91,7 @@ def write(folder, **prices):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """Four customers, billed through 1 November; the folder then proposes other prices."""
+    """Five customers, billed through 1 November; the folder then proposes other prices."""
     home = Home(tmp_path_factory.mktemp("comparing") / "home")
     write(home.folder / "book")
     (home.folder / "meterhouse.yaml").write_text("sources: {api: {}}\n")
@@ -85,9 +109,21 @@ def home(tmp_path_factory):
     for words in (("ingest", usage, "--source", "api"), ("run", "--through", "2025-11-01")):
         done = home.call(*words)
         assert done.exit_code == 0, (done.stdout, done.stderr)
-    write(home.folder / "book", dear="1.5", cheap="1.25", floored="2")
+    home.head = App(home.folder).lake.head()
+    write(home.folder / "book", **OTHER)
     home.planned = home.json("plan")
     return home
+
+
+@pytest.fixture(scope="module")
+def asked(home, tmp_path_factory):
+    """The quarter that was billed under the other prices: JSON, CSV and picture."""
+    folder = tmp_path_factory.mktemp("whatif")
+    write(folder / "other", **OTHER)
+    words = ("whatif", folder / "other", "--from", "2025-08-01", "--to", "2025-11-01")
+    table, picture = folder / "out.csv", folder / "out.svg"
+    found = home.json(*words, "--output", table, "--picture", picture)
+    return found, table, picture
 
 
 def test_a_plan_says_what_each_customer_pays_more_or_less_and_which_documents_it_causes(home):
@@ -99,6 +135,8 @@ def test_a_plan_says_what_each_customer_pays_more_or_less_and_which_documents_it
         for one in money["customers"]
     ] == [
         ("cheap", "USD", "20.00", "25.00", "5.00"),
+        # Under its commitment nothing is won.
+        ("committed", "USD", "200.00", "200.00", "0.00"),
         ("dear", "USD", "20.00", "15.00", "-5.00"),
         # Its windows change: the minimum takes up what the usage costs less.
         ("floored", "USD", "100.00", "100.00", "0.00"),
@@ -121,45 +159,48 @@ def test_a_plan_says_what_each_customer_pays_more_or_less_and_which_documents_it
         )
 
 
-def test_what_a_plan_announces_is_what_the_next_run_would_issue_and_nothing_is_recorded(home):
-    again = home.json("plan")
-    assert again["money"] == home.planned["money"]
-    drafts = home.json("run", "--through", "2025-11-01", "--dry-run")["counts"]
-    assert drafts["drafts"] == 0  # Nothing of the proposal was recorded.
+def test_pricing_a_change_records_nothing(home, asked):
+    assert App(home.folder).lake.head() == home.head
 
 
 def test_without_a_run_there_is_nothing_to_compare_and_the_plan_says_so(home):
     assert home.before.exit_code == 0
-    write(home.folder / "book", dear="1.5", cheap="1.25", floored="2")
     assert home.json("plan", "--no-money")["money"] is None
 
 
-def test_a_price_cut_under_a_minimum_leaves_the_total_as_it_was(home, tmp_path):
-    write(tmp_path / "other", floored="2")
-    found = home.json("whatif", tmp_path / "other", "--from", "2025-10-01", "--to", "2025-12-01")
-    customers = {one["customer_id"]: one for one in found["customers"]}
-    assert customers["floored"]["amount_old"] == "200.00"
+def test_a_price_cut_under_a_minimum_leaves_the_total_as_it_was(asked):
+    customers = {one["customer_id"]: one for one in asked[0]["customers"]}
+    assert customers["floored"]["amount_old"] == "100.00"
     assert customers["floored"]["amount_difference"] == "0.00"
-    items = [one for one in found["items"] if one["customer_id"] == "floored"]
+    items = [one for one in asked[0]["items"] if one["customer_id"] == "floored"]
     assert {one["component"]: one["amount_difference"] for one in items} == {
-        "usage": "-14.00",
-        "minimum": "14.00",
+        "usage": "-7.00",
+        "minimum": "7.00",
     }
 
 
-def test_a_what_if_names_winners_and_losers_in_tables_csv_and_a_picture(home, tmp_path):
-    write(tmp_path / "other", dear="1.5", cheap="1.25", floored="2")
-    table, picture = tmp_path / "out.csv", tmp_path / "out.svg"
-    words = ("whatif", tmp_path / "other", "--from", "2025-10-01", "--to", "2025-12-01")
-    found = home.json(*words, "--output", table, "--picture", picture)
+def test_a_price_cut_under_a_commitment_of_the_contract_leaves_the_total_as_it_was(asked):
+    customers = {one["customer_id"]: one for one in asked[0]["customers"]}
+    assert customers["committed"]["amount_old"] == customers["committed"]["amount_new"] == "200.00"
+    items = [one for one in asked[0]["items"] if one["customer_id"] == "committed"]
+    assert {
+        (one["item_id"], one["component"]): (one["amount_old"], one["amount_new"]) for one in items
+    } == {
+        ("use", "usage"): ("21.00", "14.00"),
+        ("floor", "true_up"): ("179.00", "186.00"),
+    }
+
+
+def test_a_what_if_names_winners_and_losers_in_tables_csv_and_a_picture(asked):
+    found, table, picture = asked
     assert found["totals"] == [
-        {"currency": "USD", "amount_old": "320.00", "amount_new": "320.00",
-         "amount_difference": "0.00", "winners": 1, "losers": 1, "unchanged": 2}
+        {"currency": "USD", "amount_old": "360.00", "amount_new": "360.00",
+         "amount_difference": "0.00", "winners": 1, "losers": 1, "unchanged": 3}
     ]  # fmt: skip
     rows = list(csv.DictReader(table.read_text().splitlines()))
     changed = {row["customer_id"]: Decimal(row["amount_difference"]) for row in rows
                if row["customer_id"] in {"dear", "cheap"}}  # fmt: skip
-    assert changed == {"dear": Decimal(-10), "cheap": Decimal(10)}
+    assert changed == {"dear": Decimal(-5), "cheap": Decimal(5)}
     svg = ElementTree.parse(picture).getroot()
     texts = [one.text for one in svg.iter() if one.text and one.tag.endswith("text")]
     assert {"dear", "cheap"} <= set(texts)
@@ -173,8 +214,42 @@ def test_a_period_without_days_is_refused_and_nothing_is_compared(home):
     assert "holds no day" in done.stderr
 
 
-def test_a_plan_as_markdown_is_a_table_for_a_pull_request(home):
-    done = home.call("plan", "--markdown")
-    assert done.exit_code == 0, done.stderr
-    assert "| cheap | USD | 20.00 | 25.00 | 5.00 |" in done.stdout
-    assert "| dear | credit_note | USD | -5.00 | -0.50 | -5.50 |" in done.stdout
+def test_the_example_for_ci_writes_the_impact_of_a_changed_checkout_for_a_pull_request(
+    home, tmp_path
+):
+    folder = Path(sys.executable).parent
+    words = ["sh", str(IMPACT), str(home.folder), str(tmp_path / "impact.md")]
+    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        words, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    told = (tmp_path / "impact.md").read_text()
+    assert "| cheap | USD | 20.00 | 25.00 | 5.00 |" in told
+    assert "| dear | credit_note | USD | -5.00 | -0.50 | -5.50 |" in told
+
+
+def test_what_a_plan_announces_is_what_the_next_run_issues_also_where_windows_are_cut_otherwise(
+    home,
+):
+    write(home.folder / "book", same="anchor_day: 20\n", **OTHER)
+    planned = home.json("plan")["money"]
+    assert {"same"} < {one["customer_id"] for one in planned["windows"]}
+    head = App(home.folder).lake.head()
+    for words in (("apply", "--yes"), ("run", "--through", "2025-11-01")):
+        done = home.call(*words)
+        assert done.exit_code == 0, (done.stdout, done.stderr)
+    announced = sorted(
+        (one["customer_id"], one["kind"], one["net"], one["tax"], one["total"], leg["account"],
+         leg["currency"], leg["debit"], leg["credit"])
+        for one in planned["documents"] for leg in one["entries"]
+    )  # fmt: skip
+    with App(home.folder).lake.reading() as db:
+        rows = db.execute(ISSUED, [head.batch_seq]).fetchall()
+    issued = [
+        (*row[:2], *(money_text(one, row[6]) for one in row[2:5]), *row[5:7],
+         *(money_text(one, row[6]) for one in row[7:]))
+        for row in rows
+    ]  # fmt: skip
+    assert issued
+    assert announced == sorted(issued)

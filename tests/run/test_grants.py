@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from ruamel.yaml import YAML
 
+from meterhouse.run.explain import explain
 from meterhouse.run.rebuild import rebuild
 from meterhouse.warehouse import Warehouse
 from tests.truth.events import request
@@ -28,7 +29,13 @@ kind: event_type
 id: request
 properties: {tokens: {type: integer}}
 ---
-{kind: meter, id: tokens, event_type: request, aggregation: sum, property: tokens, unit: token, decimals: 0}
+kind: meter
+id: tokens
+event_type: request
+aggregation: sum
+property: tokens
+unit: token
+decimals: 0
 ---
 kind: customer
 id: acme
@@ -145,6 +152,27 @@ def test_paid_units_are_sold_once_and_cost_nothing_when_used(tmp_path):
         "select sum(credit - debit) from facts.journal_lines where account = 'deferred_revenue'"
     )
     assert deferred == [(D(40),)]
+
+
+def test_top_ups_are_sold_with_the_use_and_late_usage_draws_anew(tmp_path):
+    pack = {"id": "pack", "amount": "100", "unit": "units", "kind": "paid", "unit_price": "0.08"}
+    pack["top_up"] = {"below": "10", "amount": "100", "max_per_period": 2}
+    home = home_with(tmp_path / "home", pack)
+    home.land([use(1, 150), use(2, 30)])
+    home.issue(MONTHS[1])
+    # 100 at the start and 100 when 150 were used.
+    assert billed(home) == {("pack", "units_sale", "2026-01-01"): D(16)}
+    home.land([use(1, 40, day=20)])
+    done = home.issue(MONTHS[2])
+    assert (done.failed, done.held) == (set(), {})
+    # 190 leave 10: another 100 are bought, and pay February.
+    assert billed(home) == {("pack", "units_sale", "2026-01-01"): D(24)}
+    left = derived(home, "select granted, used, remaining from billing.grant_balances")
+    assert left == [(D(300), D(220), D(80))]
+    told = explain(home.lake, home.documents()[1]["issue"]["number"])["lines"]
+    steps = [step for line in told for step in line["steps"]]
+    assert [step["grant"] for step in steps if step["step"] == "free"] == ["pack"]
+    assert home.issue(MONTHS[2]).drafts == []
 
 
 def ledger(home):

@@ -94,8 +94,13 @@ def fee(id, **more):
     return {"id": id, "description": id, "price": price, "timing": "arrears", **more}
 
 
-WEST = contract(id="west-main", customer="west", start="2026-01-11",
-                items=[item("sums", ["west"])])  # fmt: skip
+WEST = contract(
+    id="west-main",
+    customer="west",
+    start="2026-01-11",
+    anchor_day=1,
+    items=[item("sums", ["west"])],
+)
 DAUGHTER = contract(id="daughter-main", customer="daughter",
                     items=[fee("early"), {**fee("late"), "from": "2026-01-20"}])  # fmt: skip
 

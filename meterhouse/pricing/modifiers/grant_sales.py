@@ -61,7 +61,7 @@ def _next() -> pl.Expr:
 
 
 def sold(top_ups: pl.DataFrame, terms: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
-    """The lines (LINES) that top-ups of paid units are bought by, due with the use that made them."""
+    """The lines that top-ups of paid units are bought by, due with the use that made them."""
     paid = terms.filter(pl.col("kind") == "paid").select(
         "contract_id", "id", "description", "unit_price"
     )
@@ -78,7 +78,8 @@ def sold(top_ups: pl.DataFrame, terms: pl.DataFrame, windows: pl.DataFrame) -> p
         based_on="use_id",
         item_id="id",
         item_description=pl.format("{}: top-up", "description"),
-        dimensions=pl.lit("{}"),
+        # The first sale of the grant may be on the same day.
+        dimensions=pl.lit('{"granted":"top_up"}'),
         timing=pl.lit("advance"),
         window_start_on=day,
         window_end_on=day + pl.duration(days=1),

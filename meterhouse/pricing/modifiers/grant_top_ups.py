@@ -56,7 +56,7 @@ def top_ups(
 def _asked(
     lots: pl.DataFrame, rules: pl.DataFrame, uses: pl.DataFrame, draw: _Draws
 ) -> pl.DataFrame:
-    """What each use asks of the grants, in order, with their rules and the first day of its month."""
+    """What each use asks of the grants, in order, with their rules and its month."""
     is_mine = pl.struct("customer_id", "id").is_in(
         rules.select(key=pl.struct(customer_id="contract_id", id="id"))["key"].implode()
     )

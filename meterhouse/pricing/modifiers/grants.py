@@ -90,7 +90,7 @@ def grants_of(listed: pl.DataFrame) -> pl.DataFrame:
 
 
 def _renewed(listed: pl.DataFrame) -> pl.DataFrame:
-    """The grants with `granted_on`: one row for each renewal of those that are given at renewals."""
+    """The grants with `granted_on`: one row for each renewal of those given at renewals."""
     is_on = pl.col("on") == "renewal"
     plain = listed.filter(is_on.fill_null(value=False).not_()).with_columns(
         granted_on=pl.coalesce("effective", "start_on")
@@ -142,7 +142,9 @@ def refills(terms: pl.DataFrame, last: date) -> pl.DataFrame:
 def last_day(windows: pl.DataFrame, through: date) -> date:
     """The day through which grants are drawn: that of the run, or else of the last window."""
     newest = windows["window_start_on"].max()
-    return through if through < date.max or not isinstance(newest, date) else newest
+    if through < date.max:
+        return through
+    return newest if isinstance(newest, date) else date(1970, 1, 1)
 
 
 def instant(day: str) -> pl.Expr:

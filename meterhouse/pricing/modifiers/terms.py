@@ -29,7 +29,10 @@ ITEM = pl.Struct(
         ),
     }
 )
-_CREDIT = ("id", "description", "amount", "unit", "kind", "unit_price", "effective", "expires", "on")
+_CREDIT = (
+    *("id", "description", "amount", "unit", "kind", "unit_price", "effective", "expires"),
+    "on",
+)
 _EVERY = pl.Struct({"every": pl.Int64, "unit": TEXT})
 _COMMITMENT = ("id", "amount", "period", "start", "until", "counts", "true_up")
 CONTRACT = pl.Struct(

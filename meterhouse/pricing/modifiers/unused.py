@@ -36,7 +36,9 @@ def kept(took: pl.Expr, columns: list[str], places: Places) -> pl.Expr:
 
 def _back(billed: pl.Expr, places: Places) -> pl.Expr:
     """The part of what was billed that was unused."""
-    credit, of_credit, share, of_share = (pl.col(name).cast(AMOUNT) for name in PART)
+    credit, of_credit, told, of_share = (pl.col(name).cast(AMOUNT) for name in PART)
+    # Nothing was charged of a share of nothing; the column is divided by all the same.
+    share = pl.when(told > 0).then(told).otherwise(pl.lit(1).cast(AMOUNT))
     # exact: multiplied first, at 18 places; two divisions only where the two parts are counted
     # in different days, of which one is then the whole period.
     same = billed * credit / share
