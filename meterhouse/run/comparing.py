@@ -1,6 +1,7 @@
-"""The recorded book against a proposed one: the steps of a run on scratch, once for each.
+"""The recorded book against a proposed one: the steps of a run on a copy of the warehouse.
 
-Nothing is recorded and the warehouse is not touched: the steps work on a copy of it.
+Nothing is recorded and the warehouse is not touched. What stands for both books is made once: see
+reusing.py.
 """
 
 from collections.abc import Callable, Iterator, Sequence
