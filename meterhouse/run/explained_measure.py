@@ -72,8 +72,9 @@ def explained(db: duckdb.DuckDBPyConnection, reading: Reading) -> dict[int, dict
     """`measure` and `days` by line_no, of all lines that are measured from events.
 
     A measure has aggregation, unit, numerator and denominator (value and what it is), neighbours
-    of a percentile, opening level, parts, shares of a pool's customers, conversion, rounding, the quantity and number of events
-    found now, what was `recorded`, whether both agree, and sentences in `says`.
+    of a percentile, opening level, parts, shares of a pool's customers, conversion, rounding, the
+    quantity and number of events found now, what was `recorded`, whether both agree, and sentences
+    in `says`.
     """
     if not reading.rules:
         return {line_no: _unasked(line_no) for line_no in reading.unasked()}

@@ -108,7 +108,8 @@ def ask(db, rule):
         f"{rule['meter_no']}::bigint as meter_no, {literal(rule['event_type'])} as event_type, "
         f"'UTC' as zone, {start} as window_start, {end} as window_end, "
         f"date '{MONTH[0]}' as window_start_on, date '{MONTH[1]}' as window_end_on, "
-        f"{since} as read_from, {end} as read_to, epoch_us({end}) - epoch_us({start}) as period_us, "
+        f"{since} as read_from, {end} as read_to, "
+        f"epoch_us({end}) - epoch_us({start}) as period_us, "
         f"30::bigint as period_days, 0::bigint as day_seconds"
     )
 

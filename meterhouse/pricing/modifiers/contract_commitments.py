@@ -64,12 +64,16 @@ def _placed(charges: pl.DataFrame) -> pl.DataFrame:
     # A term that was agreed by `until` is one, whatever follows it.
     is_term = (pl.col("period") == "term") & pl.col("until").is_null()
     begins = pl.when(is_term).then(pl.max_horizontal("start", "term_open"))
-    dated = with_terms(charges).with_columns(
-        first=pl.coalesce(begins, "start", "start_on"),
-        last=pl.coalesce("until", pl.when(is_term).then("term_close"), "end_on"),
-    ).filter(
-        pl.col("window_start_on") >= pl.col("first"),
-        pl.col("last").is_null() | (pl.col("window_start_on") < pl.col("last")),
+    dated = (
+        with_terms(charges)
+        .with_columns(
+            first=pl.coalesce(begins, "start", "start_on"),
+            last=pl.coalesce("until", pl.when(is_term).then("term_close"), "end_on"),
+        )
+        .filter(
+            pl.col("window_start_on") >= pl.col("first"),
+            pl.col("last").is_null() | (pl.col("window_start_on") < pl.col("last")),
+        )
     )
     opens, closes = span_of("window_start_on", "period", "first", "last")
     is_window = pl.col("period") == "window"

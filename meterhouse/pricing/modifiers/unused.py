@@ -39,9 +39,9 @@ def _back(billed: pl.Expr, places: Places) -> pl.Expr:
     credit, of_credit, told, of_share = (pl.col(name).cast(AMOUNT) for name in PART)
     # Nothing was charged of a share of nothing; the column is divided by all the same.
     share = pl.when(told > 0).then(told).otherwise(pl.lit(1).cast(AMOUNT))
-    # exact: multiplied first, at 18 places; two divisions only where the two parts are counted
-    # in different days, of which one is then the whole period.
-    same = billed * credit / share
-    other = billed * credit / of_credit * of_share / share
+    # Multiplied first, at 18 places; two divisions only where the two parts are counted in
+    # different days, of which one is then the whole period.
+    same = billed * credit / share  # exact: as said above
+    other = billed * credit / of_credit * of_share / share  # exact: as said above
     part = pl.when(pl.col(PART[1]) == pl.col(PART[3])).then(same).otherwise(other)
     return places(pl.when(pl.col(PART[2]) > 0).then(part).otherwise(zero()).cast(AMOUNT))
