@@ -24,6 +24,12 @@ select check_name, scope_kind, scope_id, sentence
 from failed
 where concat_ws('|', check_name, scope_kind, scope_id) not in (select subject_id from waived)
 """
+# Customers whose usage a line counts beside that of its own.
+MEMBERS = """
+select distinct lines.draft_id, 'customer_id' as "column", members.customer_id as scope_id,
+    'customer' as scope_kind
+from billing.draft_lines as lines join billing.window_members as members using (window_id)
+"""
 
 
 def blocked_drafts(
@@ -48,13 +54,14 @@ def blocked_drafts(
         variable_name="column",
         value_name="scope_id",
     ).with_columns(scope_kind=pl.col("column").replace(_KINDS))
+    members = db.sql(MEMBERS).pl()
     whole = (
         lines.select("draft_id")
         .unique()
         .with_columns(column=pl.lit("run"), scope_id=pl.lit("run"), scope_kind=pl.lit("run"))
     )
     covered = (
-        pl.concat([scopes, whole.select(scopes.columns)])
+        pl.concat([scopes, members.select(scopes.columns), whole.select(scopes.columns)])
         .join(failed, on=["scope_kind", "scope_id"])
         .join(drafts.select("draft_id"), on="draft_id")
         .group_by("draft_id")

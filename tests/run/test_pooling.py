@@ -247,6 +247,18 @@ def test_a_customer_who_leaves_changes_only_the_windows_it_touches(billed, tmp_p
     assert {key[0] for key in changed} == {"sums", "users"}
 
 
+def test_a_failed_check_of_a_child_holds_the_pool_that_counts_its_usage(book_home, tmp_path):
+    home = book_home.copy(tmp_path / "home")
+    home.record(*BOOK, customer("north", parent="group", usage_without_contract="block"))
+    home.record(contract(start="2026-01-05", anchor_day=1), DAUGHTER)
+    home.land(USAGE)  # North used something on the fourth.
+    done = home.issue(THROUGH)
+    assert done.failed == {("usage_has_a_contract", "customer", "north")}
+    # The documents of the group are of all contracts that it pays for.
+    held = [one for one in done.drafts if one["draft_id"] in dict(done.issued.held)]
+    assert {one["customer_id"] for one in held} == {"group"}
+
+
 def determinants(home):
     with Warehouse(home.lake).connect(home.lake.head()) as db:
         rows = db.execute(
