@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+import yaml as libyaml
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import Node, ScalarNode, SequenceNode
@@ -29,6 +30,14 @@ WORDS: Mapping[str, bool | None] = {
 }
 INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# Nodes of either reader.
+SCALARS = (ScalarNode, libyaml.ScalarNode)
+SEQUENCES = (SequenceNode, libyaml.SequenceNode)
+# What the two readers read otherwise: line breaks of YAML 1.1, tabs, marks, blocks of text, ends of
+# documents and directives.
+READ_OTHERWISE = re.compile(
+    r"[\t\r\x85\u2028\u2029\ufeff]|[|>][-+0-9]*[ ]*(#.*)?$|^\.\.\.|^%", re.MULTILINE
+)
 MAX_DEPTH = 32
 MAX_REPEATS = 10_000
 
@@ -66,6 +75,15 @@ def parse(text: str) -> Iterator[Parsed]:
 
 
 def _compose(text: str) -> Iterator[Node]:
+    """The nodes of each document, by libyaml where it can; the other reader tells what is wrong.
+
+    Both tell only where values are and which text they have: what a text means is decided here.
+    """
+    fast = getattr(libyaml, "CSafeLoader", None)
+    if fast is not None and not READ_OTHERWISE.search(text):
+        with suppress(libyaml.YAMLError):
+            yield from list(libyaml.compose_all(text, fast))
+            return
     yaml = YAML(typ="safe", pure=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # An anchor name used again is legal; the last one holds.
@@ -111,9 +129,9 @@ class _Reader:
         if node.tag not in KNOWN_TAGS:
             self._fault(node, f"the tag {node.tag!r} is not allowed; write the value alone.")
             return None
-        if isinstance(node, ScalarNode):
+        if isinstance(node, SCALARS):
             return _scalar(node)
-        if isinstance(node, SequenceNode):
+        if isinstance(node, SEQUENCES):
             return self._list(node, path)
         return self._mapping(node, path)
 
@@ -138,7 +156,7 @@ class _Reader:
     def _mapping(self, node: Node, path: Path) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            if not isinstance(key_node, ScalarNode):
+            if not isinstance(key_node, SCALARS):
                 self._fault(key_node, "a key must be a text.")
                 continue
             key = str(key_node.value)
@@ -153,7 +171,7 @@ class _Reader:
 
 def _scalar(node: ScalarNode) -> Any:
     text = str(node.value)
-    if node.style is not None or node.tag == TAG + "str":
+    if node.style or node.tag == TAG + "str":
         return text
     if text in WORDS:
         return WORDS[text]

@@ -282,3 +282,59 @@ def test_what_is_not_an_exact_decimal_is_refused(value):
 def test_any_text_is_loaded_or_refused_with_sentences(text):
     for parsed in parse(text):
         assert all(line >= 1 and sentence for line, sentence in parsed.faults)
+
+
+PIECES = st.sampled_from(
+    [
+        *("a", "b: ", "- ", "? ", "no", "yes", "0x1F", "012", "1_000", "1:30", "1.50", "~", "null"),
+        *(
+            "true",
+            "2023-02-30",
+            "2024-01-31",
+            "=",
+            "<<",
+            "&x ",
+            "*x",
+            "!!str 5",
+            "!!int '7'",
+            "|\n",
+        ),
+        *(
+            ">\n",
+            "\n",
+            "\n  ",
+            "\n    ",
+            "{",
+            "}",
+            "[",
+            "]",
+            ", ",
+            ": ",
+            "#c",
+            " # c",
+            '"q"',
+            "'s'",
+        ),
+        *(
+            "---\n",
+            "...\n",
+            "%YAML 1.2\n",
+            "\t",
+            "\r\n",
+            "\u0085",
+            "\u2028",
+            "\ufeff",
+            "ü",
+            "-1",
+            "+0",
+        ),
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=25).map("".join))
+def test_both_readers_of_yaml_find_the_same(text):
+    fast = list(parse(text))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.delattr("yaml.CSafeLoader")
+        assert list(parse(text)) == fast
