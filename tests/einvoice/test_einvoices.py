@@ -177,6 +177,18 @@ def test_what_a_document_lacks_is_told_at_once():
     assert len(refused.value.faults) == 5
 
 
+def test_a_sale_of_prepaid_credit_is_no_einvoice_and_what_it_pays_is_not_due():
+    sale = document()
+    sale["tax"][0]["base"] = "0.00"
+    with pytest.raises(NotAnEinvoice, match="sells prepaid credit"):
+        einvoice_of(sale)
+    paid = einvoice_of(document(prepaid_applied="100.00"))
+    assert paid.payable == paid.gross - 100
+    for syntax, write in SYNTAXES.items():
+        data = write(paid)
+        assert (schema_faults(data), broken_rules(syntax, data)) == ([], [])
+
+
 def test_a_line_over_tiers_is_a_piece_for_each_price_and_adds_up_to_the_cent():
     pieces = pieces_of(TIERED, CENT)
     told = [(str(p.quantity), str(p.price), str(p.net)) for p in pieces]
