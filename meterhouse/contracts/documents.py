@@ -34,7 +34,7 @@ from meterhouse.contracts.lifecycle import (
     Trial,
     rising,
 )
-from meterhouse.contracts.modifiers import ContractModifiers, ItemModifiers
+from meterhouse.contracts.modifiers import ContractMinimum, ContractModifiers, ItemModifiers
 from meterhouse.contracts.phases import Dated, Phase, Phases, phase_faults, resolved
 from meterhouse.contracts.pins import Pin, PlanUse
 from meterhouse.contracts.pooling import UsageOf, twice
@@ -228,6 +228,39 @@ def _dated(item: Item) -> Dated:
     )
 
 
+_MONTHS = {"daily": 0, "weekly": 0, "monthly": 1, "quarterly": 3, "yearly": 12}
+_UNIT_MONTHS = {"day": 0, "week": 0, "month": 1, "year": 12}
+_SPAN_MONTHS = {"month": 1, "quarter": 3, "year": 12}
+
+
+def _months(cadence: str | Cadence) -> int:
+    """Months of a billing period; 0 for days and weeks."""
+    if isinstance(cadence, str):
+        return _MONTHS[cadence]
+    return cadence.every * _UNIT_MONTHS[cadence.unit]
+
+
+def _refuse_minimum(minimum: ContractMinimum, items: tuple[Item, ...]) -> None:
+    """Refuses a minimum of which nobody could say for how long it is, or that is over too early."""
+    if minimum.period is None:
+        if len({str(item.cadence) for item in items}) > 1:
+            raise ValueError(
+                "a `minimum` of a contract is for one period, and its items have several "
+                "cadences: give it a `period` (month, quarter or year)"
+            )
+        return
+    long = [
+        item.id
+        for item in items
+        if item.timing == "arrears" and _months(item.cadence) > _SPAN_MONTHS[minimum.period]
+    ]
+    if long:
+        raise ValueError(
+            f"its `minimum` is for a {minimum.period}, and what is billed in arrears for longer "
+            f"periods is not known when that is over: {', '.join(long)}; give it a longer `period`"
+        )
+
+
 class Contract(Documented):
     """Who pays whom for what, and from when until when."""
 
@@ -398,9 +431,6 @@ class Contract(Documented):
             ids = [item.id for item in self.items]
             for fault in self.modifiers.faults(ids, meters, self.end):
                 raise ValueError(fault)
-            if self.modifiers.minimum is not None and len({str(i.cadence) for i in self.items}) > 1:
-                raise ValueError(
-                    "a `minimum` of a contract is for one period, and its items have several "
-                    "cadences; give the items minimums of their own, or a commitment"
-                )
+            if self.modifiers.minimum is not None:
+                _refuse_minimum(self.modifiers.minimum, self.items)
         return self

@@ -132,11 +132,31 @@ class ItemModifiers(Brief):
         return self
 
 
+class ContractMinimum(Brief):
+    """The least that all items of a contract cost together."""
+
+    amount: NonNegative = Field(description="Amount in the contract's currency for a full period.")
+    period: Literal["month", "quarter", "year"] | None = Field(
+        None,
+        description="Its period, from the start of the contract on; absent: the period of its "
+        "items, which must be the same for all of them.",
+    )
+    prorate: bool = Field(True, description=PRORATED)
+
+
 class ContractCommitment(Brief):
     """An amount that a contract, or some of its items, cost in a span of time."""
 
     id: Id = Field(description="Id, unique among the items and modifiers of the contract.")
-    amount: NonNegative = Field(description="Amount in the contract's currency for a full span.")
+    amount: NonNegative | None = Field(
+        None, description="Amount in the contract's currency for each full span."
+    )
+    amounts: tuple[NonNegative, ...] = Field(
+        (),
+        strict=False,
+        description="In place of `amount`: those of the quarters or years in their order; the last "
+        "holds for all that follow.",
+    )
     period: Literal["window", "quarter", "year", "term"] = Field(
         "year", description="Its span: each charge window, or quarters, years or the term."
     )
@@ -158,6 +178,17 @@ class ContractCommitment(Brief):
         "Commitment true-up", description="Text of the line that charges the shortfall."
     )
     prorate: bool = Field(True, description="Whether a span that is cut owes only its share.")
+
+    @model_validator(mode="after")
+    def _has_amounts(self) -> Self:
+        if (self.amount is None) == (not self.amounts):
+            raise ValueError("a commitment has either an `amount` or `amounts`")
+        if self.amounts and self.period not in {"quarter", "year"}:
+            raise ValueError(
+                f"`amounts` are for quarters or years, and its `period` is {self.period}: give it "
+                "an `amount`"
+            )
+        return self
 
 
 class ServiceFee(Brief):
@@ -205,7 +236,7 @@ class ContractModifiers(Brief):
     discounts: tuple[Discount, ...] = Field(
         (), strict=False, description="What is taken off the amounts of its items."
     )
-    minimum: Limit | None = Field(
+    minimum: ContractMinimum | None = Field(
         None, description="Least that all its items cost together in a period, after discounts."
     )
     commitments: tuple[ContractCommitment, ...] = Field(

@@ -22,7 +22,15 @@ API = {
 BY_EVENT = {"model": "percentage", "rate": "0.1", "fixed_amount": "1"}
 MONEY = {"id": "g", "amount": "5"}
 REFUSED = {
-    "a paid credit": ({}, {"credits": [{**MONEY, "kind": "paid"}]}, "is a means of payment"),
+    "a credit that is backwards": (
+        *({}, {"credits": [{**MONEY, "effective": "2025-02-01", "expires": "2025-02-01"}]}),
+        "must be later than `effective`",
+    ),
+    "a commitment of nothing": ({}, {"commitments": [{"id": "k"}]}, "either an `amount` or"),
+    "a ramp of windows": (
+        *({}, {"commitments": [{"id": "k", "amounts": ["1", "2"], "period": "window"}]}),
+        "`amounts` are for quarters or years",
+    ),
     "a term without end": (
         *({}, {"commitments": [{**MONEY, "period": "term"}]}),
         "commitment 'g' is for the term",
@@ -56,6 +64,18 @@ def contract(item, whole, **changes):
     """A contract with modifiers of its one item and of its own, as the book gives it."""
     items = [{**API, **({"modifiers": item} if item else {}), **changes}]
     return {**BASE, "items": items, **({"modifiers": whole} if whole else {})}
+
+
+def test_a_minimum_of_a_contract_has_one_period():
+    yearly = {**API, "id": "yearly", "cadence": "yearly"}
+    several = contract({}, {"minimum": {"amount": "5"}}) | {"items": [API, yearly]}
+    with pytest.raises(ValidationError, match="give it a `period`"):
+        Contract.model_validate(several)
+    several["modifiers"]["minimum"]["period"] = "quarter"
+    with pytest.raises(ValidationError, match=r"not known when that is over: yearly; give it a"):
+        Contract.model_validate(several)
+    several["modifiers"]["minimum"]["period"] = "year"
+    assert Contract.model_validate(several).modifiers.minimum.period == "year"
 
 
 @pytest.mark.parametrize("case", REFUSED)

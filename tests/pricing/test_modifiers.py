@@ -226,6 +226,26 @@ def test_a_term_that_was_agreed_longer_is_cut_by_the_end_of_the_contract():
     assert short["amount"].to_list() == [610]
 
 
+def test_a_commitment_that_rises_from_year_to_year_is_that_of_its_year():
+    rows = [window(n, "1") for n in range(1, 49)]
+    ramp = {"commitments": [{"id": "k", "amounts": ["200", "300", "400"]}]}
+    short = lines(rows, ramp).filter(component="true_up").sort("due_on")
+    assert short.select("due_on", "amount").rows() == [
+        (month(13), 80), (month(25), 180), (month(37), 280), (month(49), 280),
+    ]  # fmt: skip
+
+
+def test_a_minimum_of_a_quarter_counts_items_of_several_cadences():
+    fee = {"timing": "arrears", "due_on": month(4), "window_end_on": month(4)}
+    quarterly = window(1, "1", price=FEE, item="fee", period_end_on=month(4), **fee)
+    rows = [quarterly, *(window(n, "2") for n in range(1, 7))]
+    least = {"minimum": {"amount": "200", "period": "quarter"}}
+    made = lines(rows, least).filter(component="minimum").sort("due_on")
+    # 100 + 3 x 20 in the first quarter, 3 x 20 in the second.
+    assert made.select("due_on", "amount").rows() == [(month(4), 40), (month(7), 140)]
+    assert lines(rows, least, through=month(3)).filter(component="minimum").is_empty()
+
+
 def test_a_commitment_of_some_items_counts_only_theirs():
     rows = [window(1, "10", item="a"), window(1, "10", item="b")]
     terms = {"commitments": [{"id": "k", "amount": "150", "period": "window", "items": ["b"]}]}

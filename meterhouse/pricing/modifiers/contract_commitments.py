@@ -11,7 +11,7 @@ from meterhouse.pricing.modifiers.contract_terms import DAYS, named
 from meterhouse.pricing.modifiers.discounts import by_rank
 from meterhouse.pricing.modifiers.lines import Places, made
 from meterhouse.pricing.modifiers.renewed import with_terms
-from meterhouse.pricing.modifiers.spans import days_between, span_of
+from meterhouse.pricing.modifiers.spans import days_between, number_of, span_of
 from meterhouse.pricing.modifiers.terms import zero
 from meterhouse.pricing.steps import spelled, text
 
@@ -81,7 +81,12 @@ def _placed(charges: pl.DataFrame) -> pl.DataFrame:
         opens=pl.when(is_window).then("period_start_on").otherwise(opens),
         closes=pl.when(is_window).then("period_end_on").otherwise(closes),
     ).filter(pl.col("closes").is_not_null())
+    # Of a ramp, each span has its own amount, and the last holds for all that follow.
+    place = pl.min_horizontal(
+        number_of("opens", "period", "first"), pl.col("amounts").list.len() - 1
+    )
     return whole.with_columns(
+        amount=pl.coalesce(pl.col("amounts").list.get(place, null_on_oob=True), "amount"),
         cut_open=pl.max_horizontal("opens", "start_on"),
         cut_close=pl.min_horizontal("closes", "end_on"),
     )

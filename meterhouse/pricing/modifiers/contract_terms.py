@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from meterhouse.money import AMOUNT
 from meterhouse.pricing.modifiers.discounts import ranked
 from meterhouse.pricing.modifiers.grants import grants_of
 from meterhouse.pricing.modifiers.renewed import with_term_ends
@@ -63,7 +64,7 @@ def _pools(terms: pl.DataFrame, life: tuple[str, ...]) -> pl.DataFrame:
 
 
 def _commitments(terms: pl.DataFrame, life: tuple[str, ...]) -> pl.DataFrame:
-    """The minimum of the contract is a commitment of every window with a name of its own."""
+    """The minimum of the contract is a commitment of every period with a name of its own."""
     given = listed(terms.select(*life, "commitments"), "commitments").with_columns(
         component=pl.lit("true_up")
     )
@@ -74,19 +75,24 @@ def _commitments(terms: pl.DataFrame, life: tuple[str, ...]) -> pl.DataFrame:
         .unnest("minimum")
         .with_columns(
             id=pl.lit(MINIMUM),
-            period=pl.lit("window"),
+            period=pl.col("period").fill_null("window"),
             start=nothing,
             until=nothing,
             counts=pl.lit("net"),
             true_up=pl.lit("Increased to the minimum"),
             items=pl.lit(None, dtype=pl.List(pl.String)),
+            amounts=pl.lit(None, dtype=pl.List(pl.String)),
             component=pl.lit("minimum"),
             place=pl.lit(-1, dtype=pl.Int64),
         )
     )
     both = pl.concat([least.select(given.columns), given], how="vertical_relaxed")
     return _ranked(
-        both.sort("contract_id", "place").with_columns(*amounts("amount"), *days("start", "until"))
+        both.sort("contract_id", "place").with_columns(
+            *amounts("amount"),
+            *days("start", "until"),
+            amounts=pl.col("amounts").list.eval(pl.element().cast(AMOUNT)),
+        )
     )
 
 

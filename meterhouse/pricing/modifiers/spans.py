@@ -5,7 +5,7 @@ import polars as pl
 from meterhouse.money import AMOUNT
 from meterhouse.periods import boundary_expr
 
-MONTHS = {"quarter": 3, "year": 12}
+MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
 
 def span_of(day: str, cadence: str, first: str, last: str) -> tuple[pl.Expr, pl.Expr]:
@@ -24,6 +24,14 @@ def span_of(day: str, cadence: str, first: str, last: str) -> tuple[pl.Expr, pl.
     opens = pl.when(months.is_null()).then(start).otherwise(_boundary(first, k))
     closes = pl.when(months.is_null()).then(pl.col(last)).otherwise(_boundary(first, k + months))
     return opens, closes
+
+
+def number_of(opens: str, cadence: str, first: str) -> pl.Expr:
+    """How many spans lie before the one that opens on a day, by columns; null for a term."""
+    months = pl.col(cadence).replace_strict(MONTHS, default=None, return_dtype=pl.Int64)
+    day, start = pl.col(opens).dt, pl.col(first).dt
+    years = (day.year().cast(pl.Int64) - start.year()) * 12
+    return (years + day.month().cast(pl.Int64) - start.month()) // months
 
 
 def _boundary(first: str, k: pl.Expr) -> pl.Expr:

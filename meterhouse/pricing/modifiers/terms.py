@@ -47,9 +47,15 @@ CONTRACT = pl.Struct(
             )
         ),
         "discounts": pl.List(DISCOUNT),
-        "minimum": LIMIT,
+        "minimum": pl.Struct({"amount": TEXT, "prorate": YES, "period": TEXT}),
         "commitments": pl.List(
-            pl.Struct({**dict.fromkeys(_COMMITMENT, TEXT), "items": pl.List(TEXT), "prorate": YES})
+            pl.Struct(
+                {
+                    **dict.fromkeys(_COMMITMENT, TEXT),
+                    **dict.fromkeys(("items", "amounts"), pl.List(TEXT)),
+                    "prorate": YES,
+                }
+            )
         ),
         "credits": pl.List(
             pl.Struct(
