@@ -42,8 +42,8 @@ from billing.charge_windows group by contract_id, item_id, period_start_on
 """
 # The lines of contracts that have commitments at all.
 COMMITTED = """
-select contract_id, item_id, component, dimensions, window_id, window_start_on, window_end_on,
-    window_end_seconds, due_on, currency, amount
+select contract_id, item_id, component, dimensions, timing, window_id, window_start_on,
+    window_end_on, window_end_seconds, due_on, currency, amount
 from billing.desired_lines
 where contract_id in (
     select contract_id from book.contracts

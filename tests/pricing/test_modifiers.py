@@ -1,7 +1,8 @@
 """Each modifier alone, its share of cut periods, and what runs over several of them."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import polars as pl
 import pytest
@@ -244,6 +245,21 @@ def test_a_minimum_of_a_quarter_counts_items_of_several_cadences():
     # 100 + 3 x 20 in the first quarter, 3 x 20 in the second.
     assert made.select("due_on", "amount").rows() == [(month(4), 40), (month(7), 140)]
     assert lines(rows, least, through=month(3)).filter(component="minimum").is_empty()
+
+
+def test_a_week_over_the_end_of_a_month_counts_where_it_ends():
+    """The week of 29 January is not billed on 1 February, so January does not wait for it."""
+    days = [date(2024, 1, 1) + timedelta(7 * n) for n in range(10)]
+    rows = [
+        window(n, "1", window_start_on=day, window_end_on=end, due_on=end)
+        | {"period_start_on": day, "period_end_on": end}
+        for n, (day, end) in enumerate(pairwise(days), 1)
+    ]
+    least = {"minimum": {"amount": "60", "period": "month"}}
+    for through in (date(2024, 2, 1), date(2024, 2, 5)):
+        due = [row for row in rows if row["due_on"] <= through]
+        made = lines(due, least, through=through).filter(component="minimum")
+        assert made.select("due_on", "amount").rows() == [(month(2), 20)]
 
 
 def test_a_commitment_of_some_items_counts_only_theirs():

@@ -16,6 +16,7 @@ from meterhouse.pricing.modifiers.terms import zero
 from meterhouse.pricing.steps import spelled, text
 
 _SPAN = ("contract_id", "opens", "closes", "cut_open", "cut_close")
+_DAY = pl.duration(days=1)
 _TERMS = ("id", "amount", "prorate", "true_up", "component", "period", "counts")
 
 
@@ -60,22 +61,26 @@ def spans(charges: pl.DataFrame, places: Places) -> pl.DataFrame:
 
 
 def _placed(charges: pl.DataFrame) -> pl.DataFrame:
-    """The charges with the span that they begin in, whole and as the contract cuts it."""
+    """The charges with the span that counts them, whole and as the contract cuts it.
+
+    What is paid in advance counts where it begins, and what is in arrears where it ends: then all
+    that a span counts is billed when it is over.
+    """
     # A term that was agreed by `until` is one, whatever follows it.
     is_term = (pl.col("period") == "term") & pl.col("until").is_null()
     begins = pl.when(is_term).then(pl.max_horizontal("start", "term_open"))
     dated = (
-        with_terms(charges)
+        with_terms(charges.with_columns(counted_on=_counted_on()), "counted_on")
         .with_columns(
             first=pl.coalesce(begins, "start", "start_on"),
             last=pl.coalesce("until", pl.when(is_term).then("term_close"), "end_on"),
         )
         .filter(
-            pl.col("window_start_on") >= pl.col("first"),
-            pl.col("last").is_null() | (pl.col("window_start_on") < pl.col("last")),
+            pl.col("counted_on") >= pl.col("first"),
+            pl.col("last").is_null() | (pl.col("counted_on") < pl.col("last")),
         )
     )
-    opens, closes = span_of("window_start_on", "period", "first", "last")
+    opens, closes = span_of("counted_on", "period", "first", "last")
     is_window = pl.col("period") == "window"
     whole = dated.with_columns(
         opens=pl.when(is_window).then("period_start_on").otherwise(opens),
@@ -90,6 +95,12 @@ def _placed(charges: pl.DataFrame) -> pl.DataFrame:
         cut_open=pl.max_horizontal("opens", "start_on"),
         cut_close=pl.min_horizontal("closes", "end_on"),
     )
+
+
+def _counted_on() -> pl.Expr:
+    """The first day of what is paid in advance, the last one of what is in arrears."""
+    last = pl.col("window_end_on") - pl.when("is_late").then(pl.duration()).otherwise(_DAY)
+    return pl.when(pl.col("timing") == "arrears").then(last).otherwise("window_start_on")
 
 
 def _owed() -> pl.Expr:

@@ -12,8 +12,8 @@ def with_term_ends(contracts: pl.DataFrame) -> pl.DataFrame:
     return contracts.with_columns(pl.lit(None, pl.List(pl.Date)).alias(TERM_ENDS))
 
 
-def with_terms(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with term_open and term_close: the term in which window_start_on lies.
+def with_terms(frame: pl.DataFrame, day: str = "window_start_on") -> pl.DataFrame:
+    """The frame with term_open and term_close: the term in which the day of a column lies.
 
     `frame` has contract_id, start_on, end_on and term_ends.
     """
@@ -27,13 +27,13 @@ def with_terms(frame: pl.DataFrame) -> pl.DataFrame:
     )
     if ends.is_empty():
         return frame.with_columns(term_open="start_on", term_close="end_on")
-    placed = frame.with_row_index("row").sort("window_start_on")
+    placed = frame.with_row_index("row").sort(day)
     before = placed.join_asof(
-        ends, by="contract_id", left_on="window_start_on", right_on="ended_on",
+        ends, by="contract_id", left_on=day, right_on="ended_on",
         strategy="backward", check_sortedness=False, coalesce=False,
     ).rename({"ended_on": "term_open"})  # fmt: skip
     both = before.join_asof(
-        ends, by="contract_id", left_on="window_start_on", right_on="ended_on",
+        ends, by="contract_id", left_on=day, right_on="ended_on",
         strategy="forward", allow_exact_matches=False, check_sortedness=False, coalesce=False,
     ).rename({"ended_on": "term_close"})  # fmt: skip
     return (
