@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
     from meterhouse.lake import Lake
 
-DERIVED = ("ops.run", "billing.drafts", "billing.draft_lines", "book.entities", "book.customers")
+DERIVED = (
+    *("ops.run", "billing.drafts", "billing.draft_lines", "billing.window_members"),
+    *("book.entities", "book.customers"),
+)
 
 
 def rows_of(

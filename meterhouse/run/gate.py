@@ -30,6 +30,10 @@ select distinct lines.draft_id, 'customer_id' as "column", members.customer_id a
     'customer' as scope_kind
 from billing.draft_lines as lines join billing.window_members as members using (window_id)
 """
+POOLS = """
+select 1 from information_schema.tables
+where table_schema = 'billing' and table_name = 'window_members'
+"""
 
 
 def blocked_drafts(
@@ -54,20 +58,24 @@ def blocked_drafts(
         variable_name="column",
         value_name="scope_id",
     ).with_columns(scope_kind=pl.col("column").replace(_KINDS))
-    members = db.sql(MEMBERS).pl()
-    whole = (
-        lines.select("draft_id")
-        .unique()
-        .with_columns(column=pl.lit("run"), scope_id=pl.lit("run"), scope_kind=pl.lit("run"))
-    )
+    covering = [scopes, _whole(lines)]
+    # A warehouse of an earlier release, which is only read here, knows no pools.
+    if db.execute(POOLS).fetchone() is not None:
+        covering.append(db.sql(MEMBERS).pl())
     covered = (
-        pl.concat([scopes, members.select(scopes.columns), whole.select(scopes.columns)])
+        pl.concat([one.select(scopes.columns) for one in covering])
         .join(failed, on=["scope_kind", "scope_id"])
         .join(drafts.select("draft_id"), on="draft_id")
         .group_by("draft_id")
         .agg(pl.col("sentence").unique().sort().str.join(" "))
     )
     return dict(covered.select("draft_id", "sentence").iter_rows())
+
+
+def _whole(lines: pl.DataFrame) -> pl.DataFrame:
+    """The scope of the whole run, in which every draft lies."""
+    run = pl.lit("run")
+    return lines.select("draft_id").unique().with_columns(column=run, scope_id=run, scope_kind=run)
 
 
 _KINDS = {
