@@ -1,5 +1,14 @@
+import gc
+
+import pytest
 from hypothesis import settings
 
+from tests.folders import use_memory
+from tests.scheduling import scheduler, slowest_first
+
+# dbt's and Dagster's objects stay for the whole session: to look through them for garbage after
+# every 700 new ones took an eighth of the CPU.
+gc.set_threshold(200_000, 50, 100)
 # How long one example takes says how busy the machine is, and nothing of the claim.
 settings.register_profile("meterhouse", deadline=None)
 settings.load_profile("meterhouse")
@@ -24,3 +33,18 @@ def pytest_addoption(parser):
         action="store_true",
         help="write tests/golden anew; read the difference before you commit it",
     )
+
+
+def pytest_configure(config):
+    use_memory(config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """For the way of `make test`; the other ways of xdist stay as they are."""
+    return scheduler(config, log) if config.getoption("dist") == "loadgroup" else None
+
+
+def pytest_collection_modifyitems(config, items):
+    if hasattr(config, "workerinput"):
+        slowest_first(items)

@@ -34,16 +34,34 @@ def test_nothing_is_held_where_nothing_is_planted(october):
     assert [name for (name,) in names] == sorted(one.name for one in EVERY_CHECK)
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_a_check_stores_what_it_found_and_nothing_in_its_scope_is_issued(october, name):
-    fault = FAULTS[name]
-    if fault.facts:
-        october.plant(**fault.facts)
-    if fault.events:
-        october.land(fault.events)
-    done = october.issue(THROUGH, spoil=fault.spoil)
+@pytest.fixture(scope="module")
+def drafted(in_october, tmp_path_factory):
+    """A run that stands before its checks; copied, never changed."""
+    home = in_october.copy(tmp_path_factory.mktemp("drafted") / "home")
+    home.draft(THROUGH)
+    return home
 
-    stored = october.rows(STORED, [done.run_id, fault.check])
+
+def run_with(fault, in_october, drafted, path):
+    """A home with the fault, and the run that meets it."""
+    if fault.spoil:
+        home = drafted.copy(path)
+        return home, home.judge(fault.spoil)
+    home = in_october.copy(path)
+    if fault.facts:
+        home.plant(**fault.facts)
+    home.land(fault.events)
+    return home, home.issue(THROUGH)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_check_stores_what_it_found_and_nothing_in_its_scope_is_issued(
+    in_october, drafted, tmp_path, name
+):
+    fault = FAULTS[name]
+    home, done = run_with(fault, in_october, drafted, tmp_path / "home")
+
+    stored = home.rows(STORED, [done.run_id, fault.check])
     failed = [row for row in stored if not row[0]]
     assert failed, f"{fault.check} passed"
     kind, scope = fault.scope
@@ -55,7 +73,7 @@ def test_a_check_stores_what_it_found_and_nothing_in_its_scope_is_issued(october
         assert sentence.startswith(f"Check {fault.check} failed for {kind} {found_scope}: ")
     assert set(done.held) == fault.held
     assert done.billed == EVERYTHING - fault.held
-    issued = october.rows(
+    issued = home.rows(
         "select distinct contract_id from facts.documents where run_id = ?", [done.run_id]
     )
     assert {contract for (contract,) in issued} == EVERYTHING - fault.held

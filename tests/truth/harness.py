@@ -20,6 +20,7 @@ from meterhouse.run.issuing import Issued, issue
 from meterhouse.run.manifest import record_manifest
 from meterhouse.run.planning import plan_fold
 from meterhouse.run.rating import rate_due
+from meterhouse.run.steps import resume
 from meterhouse.run.usage import fold_usage
 from meterhouse.run.windows import make_windows
 from meterhouse.schema import FACTS
@@ -159,12 +160,31 @@ class Home:
             with begin(lake, through, known_at, False) as (run, why_dry):
                 new = [one for one in loaded if one.batch_seq is not None]
                 done = Outcome(run.run_id, run.is_dry, new)
-                self._prepare(run, done, spoil)
+                self._draft(run)
+                self._check(run, done, spoil)
                 if not why_dry:
                     done.issued = issue(lake, warehouse=run.warehouse)
         return done
 
-    def _prepare(self, run, done, spoil):
+    def draft(self, through):
+        """A run that ends when its drafts are made, for `judge` to go on from."""
+        lake = self.lake
+        with lake.run_lock.held():
+            admit(lake)
+            with begin(lake, through, None, False) as (run, _):
+                self._draft(run)
+
+    def judge(self, spoil):
+        """What remains of a run after `draft`: spoil derived tables, check, and issue."""
+        lake = self.lake
+        with lake.run_lock.held():
+            run = resume(lake)
+            done = Outcome(run.run_id, run.is_dry, [])
+            self._check(run, done, spoil)
+            done.issued = issue(lake, warehouse=run.warehouse)
+        return done
+
+    def _draft(self, run):
         with run.warehouse.connect(run.pin, run.known_at) as db:
             make_windows(run, db)
             fold_from = plan_fold(run, db)
@@ -172,6 +192,9 @@ class Home:
         with run.warehouse.connect(run.pin, run.known_at) as db:
             rate_due(run, db)
             make_drafts(run, db)
+
+    def _check(self, run, done, spoil):
+        with run.warehouse.connect(run.pin, run.known_at) as db:
             if spoil is not None:
                 db.execute(spoil)
             done.checks = run_checks(run, db).to_dicts()
