@@ -44,6 +44,8 @@ check: $(STAMP)  ## format, lint, types, SQL lint and the fast tests
 bench: $(STAMP) $(BENCH)/.installed  ## measure speed and memory, beside other engines
 	$(PYTHON) -m benchmarks.run --events $(EVENTS) --invoices $(INVOICES) --output bench.json
 	$(PYTHON) -m benchmarks.peers --events $(PEER_EVENTS) --chdb-python $(BENCH)/bin/python --output peers.json
+	$(PYTHON) -m benchmarks.rating --output rating.json
+	$(PYTHON) -m benchmarks.whatif
 
 # Engines that only the benchmark compares with.
 $(BENCH)/.installed: $(STAMP) requirements/bench.txt

@@ -11,8 +11,9 @@ from pydantic import BaseModel
 
 from meterhouse.catalog.faults import Location
 from meterhouse.catalog.kinds import KINDS, Header
-from meterhouse.contracts.documents import Contract, Item
+from meterhouse.contracts.documents import Contract
 from meterhouse.contracts.item_terms import ItemTerms
+from meterhouse.contracts.items import Item
 from meterhouse.contracts.pins import PlanUse
 
 # Name of a list to the kind of its documents.

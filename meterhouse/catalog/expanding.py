@@ -9,7 +9,7 @@ from typing import Any
 from meterhouse.catalog.faults import Location
 from meterhouse.catalog.fields import exact, plain
 from meterhouse.catalog.picking import Picker
-from meterhouse.catalog.shelf import Unknown
+from meterhouse.catalog.shelf import Kept, Unknown
 
 MAX_DEPTH = 8
 
@@ -106,13 +106,22 @@ def _fill_price(
         kept = picker.price_of(value["product"], currency)
     else:
         return
+    value["price"] = _in_currency(kept, currency)
+    value["list_price"] = kept.id
+
+
+def listed(price: dict[str, Any], picker: Picker, currency: str) -> Any:
+    """The price that a reference names."""
+    return _in_currency(picker.price(price["ref"], _day(price.get("on"))), currency)
+
+
+def _in_currency(kept: Kept, currency: str) -> Any:
     if kept.content["currency"] != currency:
         raise Unknown(
             f"names price {kept.id!r}, which is in {kept.content['currency']}, not in {currency}. "
             "Name a price in that currency."
         )
-    value["price"] = kept.content["price"]
-    value["list_price"] = kept.id
+    return kept.content["price"]
 
 
 def _day(value: Any) -> date | None:

@@ -45,6 +45,8 @@ def _widen(definitions: dict[str, Any]) -> None:
     whole = contract["items"]["items"]
     contract["items"]["items"] = {"anyOf": [whole, {"allOf": [terms, of_catalog]}]}
     contract["plan"]["anyOf"].append({"type": "string"})
+    phased = definitions["PhaseItem"]["properties"]["price"]
+    phased["anyOf"].append({"$ref": "#/$defs/PriceReference"})
     named = use["overrides"].get("patternProperties", {})
     use["overrides"] |= {"patternProperties": dict.fromkeys(named, terms)}
     use["overrides"]["additionalProperties"] = terms if not named else False

@@ -1,13 +1,14 @@
 """What at most one document may claim on a day: a subject of events, a meter of a customer."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 from itertools import groupby
 from typing import NamedTuple
 
 from meterhouse.catalog.known import Book, Slot
 from meterhouse.catalog.parents import reads
 from meterhouse.contracts.documents import Contract
+from meterhouse.contracts.items import Item
 
 SHARED = ("", "")
 
@@ -79,8 +80,9 @@ def _subjects(book: Book) -> Iterator[Claim]:
 
 
 def _readings(book: Book) -> Iterator[Claim]:
+    days = _cancel_days(book)
     for slot, item, one in reads(book):
-        start, end = _life(slot)
+        start, end = _life(slot, item, days.get(slot.model.customer))
         thing = (one.customer, item.meter or "")
         # Items that share may meet each other; one that does not may meet nobody.
         owner = SHARED if item.shared else (slot.id, item.id)
@@ -89,6 +91,27 @@ def _readings(book: Book) -> Iterator[Claim]:
         yield Claim(thing, max(start, one.start), min(end, one.end), owner, said, name)
 
 
-def _life(slot: Slot[Contract]) -> tuple[date, date]:
+def _cancel_days(book: Book) -> dict[str, str | None]:
+    """By customer, what its newest profile says of the day of a cancellation."""
+    profiles = {slot.id: slot.model.profile for slot in book.customers}
+    return {id: one.cancel_day for id, one in profiles.items() if one is not None}
+
+
+def _life(slot: Slot[Contract], item: Item, cancel_day: str | None) -> tuple[date, date]:
+    """The days on which an item reads its meter: those of its slot, its contract and its own.
+
+    `cancel_day` is what the profile of the customer says of the day of a cancellation.
+    """
     contract = slot.model
-    return max(slot.since, contract.start), min(slot.until, contract.effective_end or date.max)
+    first = max(slot.since, contract.start, item.starts_on or date.min)
+    ends = (contract.effective_end, item.until, _cancelled(contract, cancel_day))
+    return first, min(slot.until, *(one or date.max for one in ends))
+
+
+def _cancelled(contract: Contract, cancel_day: str | None) -> date | None:
+    """The first day after a cancellation at once; None where there is none."""
+    said = contract.cancellation
+    if said is None or said.effective != "at_once":
+        return None
+    own = contract.profile.cancel_day if contract.profile is not None else None
+    return said.on + timedelta(days=(own or cancel_day) == "charged")

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from meterhouse.catalog import offers
 from meterhouse.catalog.known import Book, Slot
 from meterhouse.catalog.meters import Meter
-from meterhouse.contracts.documents import Contract, Item
+from meterhouse.contracts.documents import Contract
+from meterhouse.contracts.items import Item
 from meterhouse.contracts.pooling import members
 
 # What a customer has reached is no event: it would stay in the pool, or be missing from it.

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from meterhouse.catalog.known import Book, Slot
 from meterhouse.catalog.meters import Meter
 from meterhouse.contracts.capacity_prices import Capacity
-from meterhouse.contracts.documents import Contract, Item
+from meterhouse.contracts.documents import Contract
 from meterhouse.contracts.event_prices import Bps, BulkBps, Percentage, TieredBps
 from meterhouse.contracts.formula_prices import Formula
+from meterhouse.contracts.items import Item
 from meterhouse.contracts.part_prices import Bucketed, Matrix, TwoDimensional, WindowedCommitment
 from meterhouse.contracts.prorated_prices import ProratedGraduated, ProratedVolume
 from meterhouse.nearest import did_you_mean, known_names

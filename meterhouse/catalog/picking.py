@@ -56,10 +56,17 @@ class Picker:
 
     def carry(self, pin: Mapping[str, Any]) -> None:
         """Keep a pin of before as it is, unless something newer was taken."""
-        key = pin["kind"], pin["id"], _day(pin.get("on"))
-        kept = self.shelf.recorded(*key[:2], pin["sha256"], _day(pin["valid_from"]))
+        kept = self._recorded(pin)
         if kept is not None:
-            self._taken.setdefault(key, kept)
+            self._taken.setdefault((pin["kind"], pin["id"], _day(pin.get("on"))), kept)
+
+    def content_of(self, pin: Mapping[str, Any]) -> dict[str, Any]:
+        """What the version of a pin says; nothing where it is not recorded."""
+        kept = self._recorded(pin)
+        return {} if kept is None else kept.content
+
+    def _recorded(self, pin: Mapping[str, Any]) -> Kept | None:
+        return self.shelf.recorded(pin["kind"], pin["id"], pin["sha256"], _day(pin["valid_from"]))
 
     @property
     def pinned(self) -> Pinned:

@@ -15,7 +15,8 @@ from meterhouse.catalog import (
 from meterhouse.catalog.given import Document
 from meterhouse.catalog.known import Book, M, Slot, grouped, read
 from meterhouse.catalog.plan import Version
-from meterhouse.contracts.documents import Contract, Item
+from meterhouse.contracts.documents import Contract
+from meterhouse.contracts.items import Item
 
 # Open windows and billed lines are keyed by these; a change needs another contract or entity.
 KEPT_BY_CONTRACT = (

@@ -4,6 +4,7 @@ The content that is recorded holds the items themselves and pins what they were 
 plan that changes later reaches a contract only when it names the new version.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -12,15 +13,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from meterhouse.catalog import attributes, faults
-from meterhouse.catalog.expanding import Row, completed, needs_catalog, unbundled
+from meterhouse.catalog.expanding import Row, completed, listed, needs_catalog, unbundled
 from meterhouse.catalog.faults import Location
 from meterhouse.catalog.fields import nearest
 from meterhouse.catalog.given import Document, Reading, Unsettled, canonical
+from meterhouse.catalog.phase_prices import in_place, references
 from meterhouse.catalog.picking import Picker, Pinned
 from meterhouse.catalog.plan import Version, newest
 from meterhouse.catalog.shelf import Kept, Shelf, Unknown
-from meterhouse.contracts.documents import Contract, Item
-from meterhouse.contracts.item_terms import ItemTerms
+from meterhouse.contracts.documents import Contract
+from meterhouse.contracts.item_terms import ItemTerms, PriceReference
+from meterhouse.contracts.items import Item
 from meterhouse.contracts.pins import Pin, PlanUse
 
 # Stands for items that could not be made, so that the rest of a contract is checked all the same.
@@ -35,7 +38,7 @@ def is_unsettled(kind: str, value: Mapping[str, Any]) -> bool:
         return False
     items = value.get("items")
     named = any(map(needs_catalog, items)) if isinstance(items, list) else False
-    return named or value.get("plan") is not None
+    return named or value.get("plan") is not None or any(references(value))
 
 
 def settle(reading: Reading, recorded: Sequence[Version] = ()) -> tuple[list[Document], list[str]]:
@@ -76,6 +79,7 @@ class Settling:
         """The contract with all its items, or nothing where it has a fault."""
         rows = [*self._plan_rows(), *self._own_rows()]
         self._repeated(rows)
+        self._fill_phases()
         if self.faults or self._is_told:
             self._validated({**self._value, "plan": None, "items": [STAND_IN]}, None)
             return None
@@ -96,10 +100,12 @@ class Settling:
     def _carry(self, rows: list[Row]) -> None:
         """Keep the pins of items whose price was filled in before: recorded content given again."""
         prices = [row.says("list_price") for row in rows if not row.says("from_plan")]
+        phased = in_place(self._given.value)
         for pin in self._given.value.get("pinned") or []:
             if self._read(Pin, pin, ("pinned",)) is None:
                 return
-            if pin["kind"] == "product" or (pin["kind"] == "price" and pin["id"] in prices):
+            is_priced = pin["id"] in prices or self._picker.content_of(pin).get("price") in phased
+            if pin["kind"] == "product" or (pin["kind"] == "price" and is_priced):
                 self._picker.carry(pin)
 
     def _plan_rows(self) -> list[Row]:
@@ -167,6 +173,20 @@ class Settling:
                 whole = self._completed(one) if needs_catalog(item) else one
                 made += [whole] if whole is not None else []
         return made
+
+    def _fill_phases(self) -> None:
+        """Have phases say the list prices that they name; a faulty one is told, and left out."""
+        if not any(references(self._value)):
+            return
+        self._value["phases"] = copy.deepcopy(self._value["phases"])
+        for path, terms in references(self._value):
+            price = terms.pop("price")
+            if self._read(PriceReference, price, path) is None:
+                continue
+            try:
+                terms["price"] = listed(price, self._picker, self._currency)
+            except Unknown as unknown:
+                self._unknown(path, f"`{faults.dotted(path)}`", unknown)
 
     def _override(self, id: str, value: dict[str, Any]) -> dict[str, Any]:
         path = ("plan", "overrides", id)

@@ -49,6 +49,11 @@ def _line(line: dict[str, Any]) -> tuple[str, ...]:
     if correction:
         number = correction["original_number"]
         description += f" (corrects {number})" if number else " (correction)"
+    progress = line.get("progress")
+    if progress:
+        so_far = "so far " if progress["goes_on"] else ""
+        description += f" ({so_far}{progress['desired']}, {progress['already_billed']} of it billed"
+        description += " before)"
     unit = f" {line['meter']['unit']}" if line["meter"] else ""
     return (
         str(line["line_no"]),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 DERIVED = (
     *("ops.run", "billing.drafts", "billing.draft_lines", "billing.window_members"),
+    "billing.commitments",
     *("book.entities", "book.customers"),
 )
 

@@ -59,7 +59,20 @@ def _add_line(root: Tree, line: dict[str, Any], currency: str) -> None:
     steps.add(_text(f"unrounded {number_text(line['unrounded'])}, rounded {line['amount']}"))
     if line["correction"]:
         branch.add(_text("correction: " + ", ".join(_named(line["correction"]))))
+    if "progress" in line:
+        branch.add(_text(_progress(line["progress"])))
     _add_usage(branch, line)
+
+
+def _progress(progress: dict[str, Any]) -> str:
+    """Why a line is for a part of its usage, or for what was left of it."""
+    so_far = f"{progress['desired']} so far" if progress["goes_on"] else progress["desired"]
+    why = (
+        "billed before it is due, because usage reached a threshold"
+        if progress["goes_on"]
+        else f"its first part was billed by {progress['original_number']} at a threshold"
+    )
+    return f"{why}: {so_far} less {progress['already_billed']} that was billed before"
 
 
 def _reason(line: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from decimal import Decimal
 import polars as pl
 
 from meterhouse.catalog.fields import DECIMAL_PLACES
+from meterhouse.contracts.fee_prices import FEE_MODELS, FEE_PLACES
 from meterhouse.contracts.planned import PLANNED, RATE, Plans
 from meterhouse.contracts.scaling import scaled_all
 from meterhouse.contracts.segments import KEY, Series
@@ -44,7 +45,7 @@ def planned_changes(
     null leaves that as it is. `items` has price_model, price, fixed_quantity, meter_id.
     """
     phased = _phased(items, quantities, prices, plans)
-    renewed = _renewed(items, prices, phased, plans, horizon)
+    renewed = _renewed(items, quantities, prices, phased, plans, horizon)
     both = pl.concat([phased, renewed, _paid_to(items, plans, horizon)], how="diagonal")
     return both.select(pl.col(name).cast(kind) for name, kind in PLANNED.items())
 
@@ -54,23 +55,19 @@ def _phased(
 ) -> pl.DataFrame:
     """What begins with phases: their own terms, or what holds where they no longer say any."""
     told = (
-        items.select(*KEY, *_PRICE, "fixed_quantity")
+        items.select(*KEY, *_PRICE, "fixed_quantity", "meter_id")
         .rename({"price_model": "own_model", "price": "own_price"})
         .join(plans.phases, on=["contract_id", "slot_from"])
         .filter(pl.col("from_on").is_not_null())
         .join(plans.phase_items, on=[*KEY, "phase_no"], how="left")
         .sort(*KEY, "phase_no")
     )
-    is_fee = pl.col("own_model") == "flat"
-    is_free = pl.col("is_free") & (is_fee | pl.col("covers_usage"))
+    is_free = pl.col("is_free") & (pl.col("meter_id").is_null() | pl.col("covers_usage"))
     marked = told.with_columns(
         is_uncharged=is_free.fill_null(value=False) | ~pl.col("is_charged").fill_null(value=True)
     )
     with_base = _held(_held(marked, quantities, "quantity"), prices, "price", "price_model")
-    changed = {
-        name: pl.col(name).ne_missing(pl.col(name).shift(1).over(KEY, order_by="phase_no"))
-        for name in ("quantity", "price")
-    }
+    changed = {name: _is_told_anew(name) for name in ("quantity", "price")}
     was_off = pl.col("is_uncharged").shift(1, fill_value=False).over(KEY, order_by="phase_no")
     is_model_told = pl.col("price").is_not_null()
     base_model = pl.coalesce("held_price_model", "own_model")
@@ -97,9 +94,24 @@ def _phased(
     )  # fmt: skip
 
 
+def _is_told_anew(name: str) -> pl.Expr:
+    """Whether a phase says another thing than the phase before, or again what a dated entry between
+    the two had changed."""
+    is_other = pl.col(name).ne_missing(pl.col(name).shift(1).over(KEY, order_by="phase_no"))
+    before = pl.col("from_on").shift(1).over(KEY, order_by="phase_no")
+    was_changed = pl.col(name).is_not_null() & (pl.col(f"{name}_held_on") > before)
+    return is_other | was_changed.fill_null(value=False)
+
+
 def _held(rows: pl.DataFrame, told: pl.DataFrame, *names: str) -> pl.DataFrame:
-    """The rows with `held_<name>`: what a dated series says of their day."""
-    held = told.select(*KEY, "from_on", **{f"held_{name}": pl.col(name) for name in names})
+    """The rows with `held_<name>`: what a dated series says of their day, and `<name>_held_on`,
+    since when."""
+    held = told.select(
+        *KEY,
+        "from_on",
+        pl.col("from_on").alias(f"{names[0]}_held_on"),
+        **{f"held_{name}": pl.col(name) for name in names},
+    )
     return rows.sort("from_on").join_asof(
         held.sort("from_on"), on="from_on", by=list(KEY), strategy="backward",
         check_sortedness=False,
@@ -109,7 +121,7 @@ def _held(rows: pl.DataFrame, told: pl.DataFrame, *names: str) -> pl.DataFrame:
 def _paid_to(items: pl.DataFrame, plans: Plans, horizon: date) -> pl.DataFrame:
     """Fees in advance are never paid beyond a term, whether it is renewed or not."""
     days = terms(plans.renewals, plans.extensions, horizon).filter(pl.col("term_no") > 0)
-    is_paid_ahead = (pl.col("price_model") == "flat") & (pl.col("timing") == "advance")
+    is_paid_ahead = pl.col("meter_id").is_null() & (pl.col("timing") == "advance")
     return (
         items.filter(is_paid_ahead)
         .join(days, on="contract_id")
@@ -118,11 +130,16 @@ def _paid_to(items: pl.DataFrame, plans: Plans, horizon: date) -> pl.DataFrame:
 
 
 def _renewed(
-    items: pl.DataFrame, prices: pl.DataFrame, phased: pl.DataFrame, plans: Plans, horizon: date
+    items: pl.DataFrame,
+    quantities: pl.DataFrame,
+    prices: pl.DataFrame,
+    phased: pl.DataFrame,
+    plans: Plans,
+    horizon: date,
 ) -> pl.DataFrame:
     """The prices of the terms after the first one."""
     columns = (*KEY, "from_on", *_PRICE)
-    days = _renewal_days(items, plans, horizon)
+    days = _renewal_days(items, quantities, plans, horizon)
     told = pl.concat(
         [
             items.select(*KEY, pl.lit(_ALWAYS).alias("from_on"), *_PRICE),
@@ -144,7 +161,9 @@ def _renewed(
     return found
 
 
-def _renewal_days(items: pl.DataFrame, plans: Plans, horizon: date) -> pl.DataFrame:
+def _renewal_days(
+    items: pl.DataFrame, quantities: pl.DataFrame, plans: Plans, horizon: date
+) -> pl.DataFrame:
     """One row per item and renewal that may give it another price, with `factor`, null for lists.
 
     A later slot says itself what holds from its own day on, where its price is not that before it.
@@ -164,12 +183,29 @@ def _renewal_days(items: pl.DataFrame, plans: Plans, horizon: date) -> pl.DataFr
         since_on=pl.when(first).then(pl.lit(_ALWAYS)).when(~same).then("slot_from")
     ).with_columns(since.forward_fill().over("contract_id", "item_id", order_by="slot_from"))
     return (
-        _factors(known, priced, plans.indexes)
+        factors(known, priced, plans.indexes)
         .join(
             dated.select(*KEY, "since_on", "meter_id", *_optional(dated, "list_price_id")),
             on="contract_id",
         )
+        .join(_fee_places(items, quantities, plans), on=list(KEY), how="left")
         .filter(pl.col("from_on") > since)
+    )
+
+
+def _fee_places(items: pl.DataFrame, quantities: pl.DataFrame, plans: Plans) -> pl.DataFrame:
+    """By KEY of fees, how many decimals the price of a unit may have beside its quantities."""
+    fees = items.filter(pl.col("meter_id").is_null())
+    told = pl.concat(
+        [
+            fees.select(*KEY, count=pl.col("fixed_quantity").cast(QUANTITY)),
+            quantities.select(*KEY, count=pl.col("quantity").cast(QUANTITY)),
+            plans.phase_items.select(*KEY, count=pl.col("quantity").cast(QUANTITY)),
+        ]
+    )
+    decimals = pl.col("count").cast(pl.String).str.extract(r"\.(\d*?)0*$").str.len_chars()
+    return told.group_by(KEY).agg(
+        fee_places=pl.lit(FEE_PLACES, pl.Int64) - decimals.max().fill_null(0).cast(pl.Int64)
     )
 
 
@@ -177,7 +213,7 @@ def _optional(frame: pl.DataFrame, name: str) -> list[pl.Expr]:
     return [pl.col(name) if name in frame.columns else pl.lit(None, pl.String).alias(name)]
 
 
-def _factors(known: pl.DataFrame, priced: pl.DataFrame, indexes: pl.DataFrame) -> pl.DataFrame:
+def factors(known: pl.DataFrame, priced: pl.DataFrame, indexes: pl.DataFrame) -> pl.DataFrame:
     """The renewals with what prices are multiplied by: the newest index since the one before."""
     rises = priced.select("contract_id", "percentage", "cap", "floor")
     days = (
@@ -215,8 +251,10 @@ def _raised(before: pl.DataFrame, plans: Plans) -> pl.DataFrame:
     risen = before.filter(pl.col("factor") != 1).join(
         plans.meters.group_by("meter_id").agg(pl.col("decimals").max()), on="meter_id", how="left"
     )
+    # Parts of a flat fee are exact with whatever decimals: see pricing/flat.py.
+    fine = pl.when(pl.col("price_model") != "flat").then("fee_places")
     places = pl.min_horizontal(
-        pl.lit(AMOUNT.scale) - pl.col("decimals").fill_null(0), pl.lit(DECIMAL_PLACES)
+        pl.lit(AMOUNT.scale) - pl.col("decimals").fill_null(0), pl.lit(DECIMAL_PLACES), fine
     )
     asked = risen.select("price", "factor", places=places).unique(maintain_order=True)
     rows: Iterable[tuple[str, Decimal, int]] = asked.iter_rows()
@@ -231,7 +269,7 @@ def _raised(before: pl.DataFrame, plans: Plans) -> pl.DataFrame:
 
 
 def _listed(rows: pl.DataFrame, prices: pl.DataFrame) -> pl.DataFrame:
-    """The list prices in force on the day of the renewal, of the same kind: fee or usage."""
+    """The list prices in force on the day of the renewal that the item can have: fee or usage."""
     found = rows.join(
         prices.rename({"slot_from": "listed_from", "slot_to": "listed_to"}), on="list_price_id"
     )
@@ -239,5 +277,7 @@ def _listed(rows: pl.DataFrame, prices: pl.DataFrame) -> pl.DataFrame:
     return found.filter(
         pl.col("listed_from") <= pl.col("from_on"),
         pl.col("from_on") < pl.col("listed_to"),
-        (pl.col("price_model") != "flat") == is_usage,
+        pl.when(is_usage)
+        .then(pl.col("price_model") != "flat")
+        .otherwise(pl.col("price_model").is_in(FEE_MODELS)),
     )

@@ -1,11 +1,10 @@
-"""What the book says of contracts and their items."""
+"""What the book says of contracts; of what they charge for, see items.py."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date
-from decimal import Decimal
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
@@ -14,196 +13,34 @@ from meterhouse.catalog.fields import (
     Day,
     Documented,
     Id,
-    NonNegative,
-    Sparing,
-    Strict,
     Text,
     TimeOfDay,
     Zone,
 )
-from meterhouse.contracts.fee_prices import FEE_PLACES, fee_decimals, not_for_fees
+from meterhouse.contracts.counted_periods import Billed, period_faults
 from meterhouse.contracts.invoice_days import MOST_BEFORE
+from meterhouse.contracts.items import Item
 from meterhouse.contracts.lifecycle import (
     Anchor,
     AnchorChange,
-    Cadence,
     Cancellation,
     Pause,
-    PriceFrom,
-    QuantityFrom,
     Trial,
     rising,
 )
-from meterhouse.contracts.modifiers import ContractMinimum, ContractModifiers, ItemModifiers
+from meterhouse.contracts.modifiers import ContractModifiers
 from meterhouse.contracts.phases import Dated, Phase, Phases, phase_faults, resolved
 from meterhouse.contracts.pins import Pin, PlanUse
-from meterhouse.contracts.pooling import UsageOf, twice
-from meterhouse.contracts.prices import Flat, Price
+from meterhouse.contracts.prices import Flat
 from meterhouse.contracts.profile import Profile
 from meterhouse.contracts.renewal import Renewal, effective_end
 from meterhouse.contracts.scaling import unscalable
-
-
-class Prorate(Strict):
-    """Whether a fee is cut to the days of an incomplete period."""
-
-    start: bool = Field(True, description="Cut in the first period, when it begins late.")
-    end: bool = Field(True, description="Cut in the last period, when it ends early.")
-
-
-def _default_timing(data: dict[str, Any]) -> Literal["advance", "arrears"]:
-    # What is not valid itself is not there; its own fault is told then.
-    has_meter = data.get("meter") is not None
-    is_fee = isinstance(data.get("price"), Flat) or data.get("quantity") is not None
-    return "advance" if is_fee and not has_meter else "arrears"
-
-
-def _default_quantity(data: dict[str, Any]) -> Decimal | None:
-    return Decimal(1) if isinstance(data.get("price"), Flat) else None
+from meterhouse.contracts.thresholds import Thresholds
 
 
 def _default_anchor(data: dict[str, Any]) -> int | None:
     """None where a trial decides: its end, or the start for who is not granted another one."""
     return None if data.get("trial") is not None else data["start"].day
-
-
-class Item(Sparing):
-    """One thing a contract charges for."""
-
-    SELDOM: ClassVar[frozenset[str]] = frozenset(
-        {
-            *("product", "list_price", "from_plan", "modifiers"),
-            *("starts_on", "from", "until", "quantities", "prices", "usage_of"),
-        }
-    )
-
-    id: Id = Field(description="Id of the item, unique in its contract.")
-    description: Text = Field(description="Text of the invoice line.")
-    price: Price = Field(description="What it costs; `model` says how.")
-    cadence: Literal["daily", "weekly", "monthly", "quarterly", "yearly"] | Cadence = Field(
-        "monthly", description="Length of a billing period, by its name or as a count of units."
-    )
-    starts_on: Day | None = Field(
-        None, alias="from", description="First day it is charged; absent: that of the contract."
-    )
-    until: Day | None = Field(
-        None, description="First day it is no longer charged; what was paid for it is credited."
-    )
-    quantities: tuple[QuantityFrom, ...] | None = Field(
-        None, strict=False, description="Later quantities, for fees, in the order of days."
-    )
-    prices: tuple[PriceFrom, ...] | None = Field(
-        None, strict=False, description="Later prices, in the order of days."
-    )
-    meter: Id | None = Field(
-        None, description="Id of the meter that gives the quantity; for usage prices only."
-    )
-    shared: bool = Field(
-        False,
-        description="Whether other items of the customer may read the same meter on the same days: "
-        "its usage is charged by each of them.",
-    )
-    usage_of: UsageOf | None = Field(
-        None,
-        description="Whose usage counts together, for usage prices: `children` (the customer and "
-        "all below it), or a list of customers; absent: that of the customer alone.",
-    )
-    quantity: NonNegative | None = Field(
-        default_factory=_default_quantity,
-        description="How many are charged, for fees (items without a meter); default '1' if flat.",
-    )
-    timing: Literal["advance", "arrears"] = Field(
-        default_factory=_default_timing,
-        description="Billed at the start or the end of a period: fees in advance unless they say "
-        "otherwise, usage always in arrears.",
-    )
-    prorate: Prorate = Field(Prorate(), description="How a fee is cut in incomplete periods.")
-    modifiers: ItemModifiers | None = Field(
-        None, description="What changes its quantity before the price and its amount after it."
-    )
-    product: Id | None = Field(
-        None,
-        description="Id of the product; what the item does not say (description, meter, price) is "
-        "taken from it.",
-    )
-    list_price: Id | None = Field(
-        None, description="Id of the price that `price` was taken from; filled in when recorded."
-    )
-    from_plan: Id | None = Field(
-        None, description="Id of the plan that the item comes from; filled in when recorded."
-    )
-
-    @model_validator(mode="after")
-    def _fee_or_usage(self) -> Self:
-        if isinstance(self.price, Flat) and (self.meter is not None or self.quantity is None):
-            raise ValueError("a flat price has a `quantity` and no `meter`")
-        if self.meter is None:
-            self._refuse_as_fee()
-        elif self.quantity is not None:
-            raise ValueError(
-                "usage has a `meter` and no `quantity` of its own, a fee a `quantity` and no "
-                "`meter`: remove one of them"
-            )
-        elif self.timing != "arrears":
-            raise ValueError("usage is billed in arrears: remove `timing` or say `arrears`")
-        return self
-
-    def _refuse_as_fee(self) -> None:
-        if self.quantity is None:
-            raise ValueError(
-                "a usage price needs a `meter`, and a fee for a fixed number the `quantity`"
-            )
-        for price in (self.price, *(one.price for one in self.prices or ())):
-            reason = not_for_fees(price)
-            if reason is not None:
-                raise ValueError(f"it has a `quantity` and no `meter`, and {reason}")
-            decimals = fee_decimals(self.quantities_ever, price)
-            if decimals > FEE_PLACES:
-                raise ValueError(
-                    f"its quantity and its {price.model} price have {decimals} decimals together; "
-                    f"parts of a fee are exact with at most {FEE_PLACES}"
-                )
-
-    @property
-    def quantities_ever(self) -> tuple[Decimal, ...]:
-        """The quantities of a fee, the first and all later ones."""
-        first = () if self.quantity is None else (self.quantity,)
-        return (*first, *(one.quantity for one in self.quantities or ()))
-
-    @model_validator(mode="after")
-    def _series_hold(self) -> Self:
-        rising([one.starts_on for one in self.quantities or ()], "quantities")
-        rising([one.starts_on for one in self.prices or ()], "prices")
-        if self.quantities and self.quantity is None:
-            raise ValueError("`quantities` are for fees; this one reads a meter")
-        if self.meter is not None and any(isinstance(p.price, Flat) for p in self.prices or ()):
-            raise ValueError("`prices` turn usage into a fee; end the item and begin another")
-        if self.until is not None and self.starts_on is not None and self.until <= self.starts_on:
-            raise ValueError(f"`until` ({self.until}) must be later than `from`")
-        return self
-
-    @model_validator(mode="after")
-    def _usage_is_pooled_once(self) -> Self:
-        if self.usage_of is not None:
-            if self.meter is None:
-                raise ValueError("`usage_of` says whose usage a meter counts; this item has none")
-            for id in twice(self.usage_of):
-                raise ValueError(f"`usage_of` names customer {id!r} twice for the same days")
-        return self
-
-    @model_validator(mode="after")
-    def _quantity_can_be_changed(self) -> Self:
-        if self.modifiers is None or not self.modifiers.changes_quantity:
-            return self
-        # Prices of parts name the dimensions that they read, if any.
-        has_parts = hasattr(self.price, "dimensions")
-        if self.meter is None or has_parts or getattr(self.price, "reads_events", False):
-            raise ValueError(
-                "`convert`, `free_quantity` and `included_quantity` change the quantity of a "
-                "meter; this price has none, or reads single events or other parts of it (it has "
-                "allowances of its own, or tiers whose first units cost nothing)"
-            )
-        return self
 
 
 def _repeated_ids(items: tuple[Item, ...]) -> list[str]:
@@ -222,43 +59,12 @@ def _with_days(told: tuple[Phase, ...], info: ValidationInfo) -> tuple[Phase, ..
 
 def _dated(item: Item) -> Dated:
     return Dated(
-        isinstance(item.price, Flat),
+        item.meter is None,
         frozenset(one.starts_on for one in item.quantities or ()),
         frozenset(one.starts_on for one in item.prices or ()),
+        item.quantities_ever,
+        (item.price, *(one.price for one in item.prices or ())),
     )
-
-
-_MONTHS = {"daily": 0, "weekly": 0, "monthly": 1, "quarterly": 3, "yearly": 12}
-_UNIT_MONTHS = {"day": 0, "week": 0, "month": 1, "year": 12}
-_SPAN_MONTHS = {"month": 1, "quarter": 3, "year": 12}
-
-
-def _months(cadence: str | Cadence) -> int:
-    """Months of a billing period; 0 for days and weeks."""
-    if isinstance(cadence, str):
-        return _MONTHS[cadence]
-    return cadence.every * _UNIT_MONTHS[cadence.unit]
-
-
-def _refuse_minimum(minimum: ContractMinimum, items: tuple[Item, ...]) -> None:
-    """Refuses a minimum of which nobody could say for how long it is, or that is over too early."""
-    if minimum.period is None:
-        if len({str(item.cadence) for item in items}) > 1:
-            raise ValueError(
-                "a `minimum` of a contract is for one period, and its items have several "
-                "cadences: give it a `period` (month, quarter or year)"
-            )
-        return
-    long = [
-        item.id
-        for item in items
-        if item.timing == "arrears" and _months(item.cadence) > _SPAN_MONTHS[minimum.period]
-    ]
-    if long:
-        raise ValueError(
-            f"its `minimum` is for a {minimum.period}, and what is billed in arrears for longer "
-            f"periods is not known when that is over: {', '.join(long)}; give it a longer `period`"
-        )
 
 
 class Contract(Documented):
@@ -269,7 +75,7 @@ class Contract(Documented):
             *("custom", "plan", "pinned", "modifiers", "anchor", "anchor_changes", "trial"),
             *("phases", "renewal"),
             *("pauses", "cancellation", "profile", "due_after_days"),
-            *("invoice_day", "invoice_before_days"),
+            *("invoice_day", "invoice_before_days", "thresholds"),
         }
     )
 
@@ -349,6 +155,9 @@ class Contract(Documented):
         description="Days before its period on which a fee in advance is billed, but for first "
         "periods and changes; default 0.",
     )
+    thresholds: Thresholds | None = Field(
+        None, description="Amounts of usage that are billed as soon as they are reached."
+    )
     profile: Profile | None = Field(
         None, description="How it is prorated and anchored, where it differs from the default."
     )
@@ -398,7 +207,7 @@ class Contract(Documented):
                 "`anchor_changes` count them from others; keep one of them"
             )
         if self.renewal is not None and self.renewal.kind == "uplift":
-            for item in self.items:
+            for item in self.priced_items():
                 reason = None if isinstance(item.price, Flat) else unscalable(item.price)
                 if reason is not None:
                     raise ValueError(f"item {item.id!r} cannot be raised at a renewal: {reason}")
@@ -426,11 +235,15 @@ class Contract(Documented):
 
     @model_validator(mode="after")
     def _modifiers_fit(self) -> Self:
+        if self.thresholds is not None:
+            for fault in self.thresholds.faults(item.meter for item in self.items):
+                raise ValueError(fault)
         if self.modifiers is not None:
             meters = {item.meter for item in self.items}
             ids = [item.id for item in self.items]
             for fault in self.modifiers.faults(ids, meters, self.end):
                 raise ValueError(fault)
-            if self.modifiers.minimum is not None:
-                _refuse_minimum(self.modifiers.minimum, self.items)
+            billed = [Billed(item.id, item.cadence, item.timing) for item in self.items]
+            for fault in period_faults(self.modifiers, billed):
+                raise ValueError(fault)
         return self

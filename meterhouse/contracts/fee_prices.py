@@ -11,7 +11,7 @@ from meterhouse.contracts.tier_prices import Graduated, Stairstep, Volume
 from meterhouse.contracts.unit_prices import Overage, Package, PerUnit
 
 FEES = (Flat, PerUnit, Graduated, Volume, Stairstep, Package, Overage, Formula)
-_NAMES = tuple(get_args(one.model_fields["model"].annotation)[0] for one in FEES)
+FEE_MODELS = tuple(get_args(one.model_fields["model"].annotation)[0] for one in FEES)
 # A part of a fee with more decimals could be rounded the wrong way: see pricing/flat.py.
 FEE_PLACES = 15
 
@@ -19,7 +19,7 @@ FEE_PLACES = 15
 def not_for_fees(price: Price) -> str | None:
     """Why the price cannot be one of a fixed quantity, or None."""
     if not isinstance(price, FEES):
-        return f"price model `{price.model}` reads a meter; fees may have {', '.join(_NAMES)}"
+        return f"price model `{price.model}` reads a meter; fees may have {', '.join(FEE_MODELS)}"
     if isinstance(price, Formula) and price.quantities:
         return "the `quantities` of its formula read the dimensions of a meter; use `quantity` only"
     return None

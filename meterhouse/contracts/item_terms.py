@@ -13,7 +13,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from meterhouse.catalog.fields import Day, Id, Strict
-from meterhouse.contracts.documents import Item
+from meterhouse.contracts.items import Item
 from meterhouse.contracts.prices import Price
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from meterhouse.catalog.fields import Day, Fraction, Id, NonNegative, Positive, Strict, Text
 from meterhouse.contracts.brief import Brief
+from meterhouse.contracts.fee_terms import ServiceFee
 from meterhouse.contracts.grants import Credit
 
 PRORATED = "Whether an incomplete period counts by its share of the full one."
@@ -188,23 +189,8 @@ class ContractCommitment(Brief):
                 f"`amounts` are for quarters or years, and its `period` is {self.period}: give it "
                 "an `amount`"
             )
-        return self
-
-
-class ServiceFee(Brief):
-    """What is added at the end, before tax."""
-
-    id: Id = Field("service_fee", description="Id, unique among items and modifiers.")
-    description: Text = Field("Service fee", description="Text of its invoice line.")
-    percentage: Fraction | None = Field(None, description="Share of the net: '0.05' is 5 %.")
-    amount: NonNegative | None = Field(
-        None, description="Amount in the contract's currency for each boundary."
-    )
-
-    @model_validator(mode="after")
-    def _is_one_thing(self) -> Self:
-        if (self.percentage is None) == (self.amount is None):
-            raise ValueError("a service fee has either a `percentage` or an `amount`")
+        if self.start is not None and self.until is not None and self.until <= self.start:
+            raise ValueError(f"`until` ({self.until}) must be later than `start` ({self.start})")
         return self
 
 

@@ -10,12 +10,14 @@ from meterhouse.contracts.segments import KEY, Series
 from meterhouse.contracts.terms import TERMS, terms
 from meterhouse.invoicing.rounding import rounded_at
 from meterhouse.money import AMOUNT, PLACES
+from meterhouse.pricing.rating import rate_windows
 
 COLUMNS = (
     *("contract_id", "customer_id", "currency", "term_no", "starts_on", "ends_on", "notice_by"),
     *("renewal_kind", "outcome", "annual_value", "next_annual_value"),
 )
 TERM = ("contract_id", "term_no")
+_PRICE = ("price_model", "price")
 # Prices of terms that end later than this are not looked up: whoever gives notice asks earlier.
 AHEAD = timedelta(days=400)
 
@@ -67,10 +69,18 @@ def _rounded(value: pl.Expr) -> pl.Expr:
 
 
 def _cancelled(known: pl.DataFrame, contracts: pl.DataFrame) -> pl.DataFrame:
-    """The terms with customer and currency; a cancellation ends the one it lies in."""
-    on = pl.col("cancellation_on")
-    owners = contracts.select("contract_id", "customer_id", "currency", "cancellation_on")
-    is_cut = (on < pl.col("ends_on")).fill_null(value=False)
+    """The terms with customer and currency; a cancellation ends the one it lies in.
+
+    One with the period is told by its own day: when the periods that hold it end, the items say.
+    """
+    on = pl.col("last_on")
+    is_late = (pl.col("cancellation_effective") == "at_once") & (pl.col("cancel_day") == "charged")
+    days = pl.duration(days=is_late.fill_null(value=False).cast(pl.Int64))
+    owners = contracts.select(
+        "contract_id", "customer_id", "currency", last_on=pl.col("cancellation_on") + days
+    )
+    # An end that a pause leaves open is later than any cancellation.
+    is_cut = on.is_not_null() & (on < pl.col("ends_on")).fill_null(value=True)
     return (
         known.join(owners, on="contract_id")
         .filter(on.is_null() | (on > pl.col("starts_on")))
@@ -93,7 +103,7 @@ def annual_values(days: pl.DataFrame, items: pl.DataFrame, series: Series) -> pl
     `days` has contract_id, term_no and day; `series` those of `with_plans`.
     """
     fees = (
-        items.filter(pl.col("price_model") == "flat")
+        items.filter(pl.col("meter_id").is_null())
         .join(days, on="contract_id")
         .filter(
             pl.col("slot_from") <= pl.col("day"),
@@ -101,27 +111,42 @@ def annual_values(days: pl.DataFrame, items: pl.DataFrame, series: Series) -> pl
             pl.col("from_on").is_null() | (pl.col("from_on") <= pl.col("day")),
             pl.col("until_on").is_null() | (pl.col("until_on") > pl.col("day")),
         )
-        .rename({"price": "own_price", "fixed_quantity": "own_quantity"})
+        .rename({name: f"own_{name}" for name in (*_PRICE, "fixed_quantity")})
         .drop("from_on")
     )
-    held = _on_day(fees, [series.prices, series.planned], "price")
+    held = _on_day(fees, [series.prices, series.planned], *_PRICE)
     held = _on_day(held, [series.quantities, series.planned], "quantity")
     held = _on_day(held, [series.planned], "is_uncharged")
-    amount = pl.coalesce("price", "own_price").str.json_path_match("$.amount").cast(AMOUNT)
-    quantity = pl.coalesce("quantity", "own_quantity").cast(AMOUNT)
+    is_charged = ~pl.col("is_uncharged").fill_null(value=False)
+    charged = held.filter(is_charged).with_columns(
+        *(pl.coalesce(name, f"own_{name}").alias(name) for name in _PRICE),
+        quantity=pl.coalesce("quantity", "own_fixed_quantity"),
+    )
     every, unit = pl.col("cadence_every"), pl.col("cadence_unit")
     steps = unit.replace_strict({**MONTHS, **DAYS}, return_dtype=pl.Int64)
     in_year = pl.when(unit.is_in(list(MONTHS))).then(12).otherwise(365).cast(AMOUNT)
     # exact: for people who plan, never billed; rounded to the currency's places at the end.
-    value = amount * quantity * in_year / (every * steps).cast(AMOUNT)
-    is_charged = ~pl.col("is_uncharged").fill_null(value=False)
-    return held.filter(is_charged).group_by("contract_id", "term_no").agg(value=value.sum())
+    value = pl.col("amount") * in_year / (every * steps).cast(AMOUNT)
+    valued = charged.with_columns(amount=_of_a_period(charged))
+    return valued.group_by("contract_id", "term_no").agg(value=value.sum())
 
 
-def _on_day(rows: pl.DataFrame, told: list[pl.DataFrame], name: str) -> pl.DataFrame:
-    """The rows with what the newest entry up to their day says."""
+def _of_a_period(fees: pl.DataFrame) -> pl.Series:
+    """What each fee costs for a whole period, whatever its price model is; unrounded."""
+    one = pl.lit(1, pl.Int64)
+    asked = fees.select(
+        *(*_PRICE, "quantity"), window_id=pl.int_range(pl.len()).cast(pl.String),
+        # Only what is rounded would depend on the currency.
+        currency=pl.lit("EUR"), component=pl.lit("fee"),
+        share_numerator=one, share_denominator=one,
+    )  # fmt: skip
+    return rate_windows(asked)["amount_unrounded"]
+
+
+def _on_day(rows: pl.DataFrame, told: list[pl.DataFrame], *names: str) -> pl.DataFrame:
+    """The rows with what the newest entry up to their day says, of those that say the last name."""
     known = pl.concat(
-        one.filter(pl.col(name).is_not_null()).select(*KEY, "from_on", name) for one in told
+        one.filter(pl.col(names[-1]).is_not_null()).select(*KEY, "from_on", *names) for one in told
     )
     return rows.sort("day").join_asof(
         known.sort("from_on"), left_on="day", right_on="from_on", by=list(KEY),

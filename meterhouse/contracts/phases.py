@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Annotated, ClassVar, NamedTuple
 
 from pydantic import Field
 
 from meterhouse.catalog.fields import Day, Id, NonNegative, Sparing
+from meterhouse.contracts.fee_prices import FEE_PLACES, fee_decimals, not_for_fees
 from meterhouse.contracts.lifecycle import Cadence
 from meterhouse.contracts.prices import Price
 from meterhouse.periods import boundary
@@ -92,11 +94,14 @@ Phases = Annotated[tuple[Phase, ...], Field(min_length=1, max_length=240, strict
 
 
 class Dated(NamedTuple):
-    """What phases must fit of one item: whether it is a fee, and the days of its own series."""
+    """What phases must fit of one item: whether it is a fee, the days of its own series, and the
+    quantities and prices that they and the item itself say."""
 
     is_fee: bool
     quantities: frozenset[date]
     prices: frozenset[date]
+    counts: tuple[Decimal, ...]
+    charged: tuple[Price, ...]
 
 
 def phase_faults(
@@ -120,6 +125,7 @@ def phase_faults(
             yield f"phase {phase.id!r} begins on {on}, when the contract has ended ({end})"
         yield from _of_items(phase, on, items)
         before = phase
+    yield from _too_fine(phases, items)
 
 
 def _of_items(phase: Phase, on: date, items: Mapping[str, Dated]) -> Iterator[str]:
@@ -141,10 +147,16 @@ def _of_items(phase: Phase, on: date, items: Mapping[str, Dated]) -> Iterator[st
 def _of_item(who: str, id: str, one: PhaseItem, item: Dated, on: date) -> Iterator[str]:
     if not item.is_fee and one.quantity is not None:
         yield f"{who}: item {id!r} reads a meter and has no `quantity` of its own"
-    if one.price is not None and (one.price.model == "flat") != item.is_fee:
+    reason = not_for_fees(one.price) if item.is_fee and one.price is not None else None
+    if reason is not None:
         yield (
-            f"{who} turns item {id!r} from a fee into usage, or back; add another item that is "
-            "off in the other phases"
+            f"{who} turns item {id!r} from a fee into usage: its {reason}. Add another item that "
+            "is off in the other phases"
+        )
+    if not item.is_fee and one.price is not None and one.price.model == "flat":
+        yield (
+            f"{who} turns item {id!r} from usage into a fee; add another item that is off in the "
+            "other phases"
         )
     for what, days in (("quantity", item.quantities), ("price", item.prices)):
         if on in days:
@@ -152,3 +164,19 @@ def _of_item(who: str, id: str, one: PhaseItem, item: Dated, on: date) -> Iterat
                 f"{who} and a dated {what} of item {id!r} both begin on {on}; say what holds in "
                 "the phase alone"
             )
+
+
+def _too_fine(phases: Sequence[Phase], items: Mapping[str, Dated]) -> Iterator[str]:
+    """Fees whose quantities and prices, in whatever phases, have too many decimals together."""
+    for id, item in items.items():
+        told = [one for phase in phases if (one := phase.items.get(id)) is not None]
+        counts = [one.quantity for one in told if one.quantity is not None]
+        own = [one.price for one in told if one.price is not None]
+        for price in (*item.charged, *own) if item.is_fee and (counts or own) else ():
+            decimals = 0 if not_for_fees(price) else fee_decimals((*item.counts, *counts), price)
+            if decimals > FEE_PLACES:
+                yield (
+                    f"item {id!r}: its quantities and a {price.model} price have {decimals} "
+                    f"decimals together; parts of a fee are exact with at most {FEE_PLACES}"
+                )
+                break

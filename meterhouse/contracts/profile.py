@@ -19,6 +19,7 @@ class Profile(Sparing):
             *("downgrade_effect", "credit_basis", "usage_split_due", "split_tiers"),
             *("prorate_tiers", "prorate_tier_flats", "prorate_included", "prorate_package"),
             *("prorate_minimum", "prorate_maximum", "prorate_commitment"),
+            *("change_anchor", "final_period"),
         }
     )
 
@@ -60,6 +61,17 @@ class Profile(Sparing):
         None,
         description="Whether periods are counted from the contract's start, or anew from the month "
         "in which a price changes or a pause ends; default `contract`.",
+    )
+    change_anchor: Literal["keep", "reset_to_change_date"] | None = Field(
+        None,
+        description="Whether periods keep their anchor, or begin anew on the day on which a price "
+        "changes or a pause ends; default `keep`.",
+    )
+    final_period: Literal["prorate", "remainder_of_first"] | None = Field(
+        None,
+        description="What a fee costs in a last period that the agreed end cuts: its part, or what "
+        "the first period, cut too, left of the price, so that a term of whole periods adds up; "
+        "default `prorate`.",
     )
     downgrade_effect: Literal["end_of_period", "immediate"] | None = Field(
         None,
@@ -117,6 +129,8 @@ DEFAULT = Profile(
     prorate_quantity="prorate",
     cancel_day="not_charged",
     grid_from="contract",
+    change_anchor="keep",
+    final_period="prorate",
     downgrade_effect="immediate",
     credit_basis="billed",
     usage_split_due="period_end",

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
-from decimal import Decimal
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -12,7 +11,7 @@ from meterhouse.contracts.lifecycle import Cadence, Pause, rising
 from meterhouse.contracts.phases import DAYS, MONTHS
 from meterhouse.periods import boundary
 
-_UPLIFT = ("percentage", "index", "cap", "floor")
+_UPLIFT = ("percentage", "index", "cap", "floor", "uplift_applies_to")
 # A renewal further ahead than this is not looked for; terms are at least a day long.
 MOST_TERMS = 36_600
 
@@ -63,6 +62,11 @@ class Renewal(Sparing):
     )
     cap: Fraction | None = Field(None, description="Most that a renewal raises prices by.")
     floor: Fraction | None = Field(None, description="Least that a renewal raises prices by.")
+    uplift_applies_to: Literal["prices", "prices_and_modifiers"] | None = Field(
+        None,
+        description="What rises: the prices, or with them the amounts that modifiers are given for "
+        "a period (discounts, limits, commitments, service fees); default `prices`.",
+    )
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
@@ -77,14 +81,6 @@ class Renewal(Sparing):
         if self.cap is not None and self.floor is not None and self.floor > self.cap:
             raise ValueError("`floor` is more than `cap`")
         return self
-
-    def factor(self, since: date, on: date) -> Decimal:
-        """What prices are multiplied by at a renewal on a day, `since` the one before it."""
-        rise = self.percentage or Decimal(0)
-        known = [one.percentage for one in self.index or () if since < one.starts_on <= on]
-        rise = known[-1] if known else rise
-        rise = rise if self.cap is None else min(rise, self.cap)
-        return 1 + (rise if self.floor is None else max(rise, self.floor))
 
 
 def months_of(start: date, end: date) -> int | None:

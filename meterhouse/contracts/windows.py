@@ -9,6 +9,7 @@ from meterhouse.contracts.ahead import with_plans
 from meterhouse.contracts.grid import realigned
 from meterhouse.contracts.invoice_days import billed_on, told_before
 from meterhouse.contracts.profile import DEFAULT
+from meterhouse.contracts.remainders import with_remainders
 from meterhouse.contracts.segments import Series, stretches
 from meterhouse.contracts.shares import settled, with_shares
 from meterhouse.errors import UsageError
@@ -118,7 +119,7 @@ def charge_windows(
     stretched = stretches(_lives(known, _completed(items, ITEM_DEFAULTS)), series)
     told = settled(_cut(stretched, series, horizon)).filter(_is_asked(asked_to))
     cut = told.with_columns(**_times_of_day())
-    timed = with_shares(_with_instants(cut, days))
+    timed = with_remainders(with_shares(_with_instants(cut, days)))
     return (
         timed.with_columns(
             window_ids(timed),
@@ -185,10 +186,13 @@ def _lives(contracts: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
     joined = contracts.select(*CONTRACT, *CONTRACT_DEFAULTS).join(items, on="contract_id")
     # An anchor that is not named is where payment begins.
     unanchored = pl.col("anchor_day").is_null() & pl.col("anchored_on").is_null()
+    # Who cancels on the day on which the trial ends owes nothing, also where that day is charged.
+    is_free = (is_fee() & (pl.col("cancel_due_on") == pl.col("trial_until"))).fill_null(value=False)
+    cancelled = pl.when(is_free).then("cancel_due_on").otherwise("cancel_on")
     return joined.with_columns(
         life_from=start,
         life_to=pl.min_horizontal("end_on", "planned_until_on"),
-        cancel_on=pl.min_horizontal("cancel_on", "until_on"),
+        cancel_on=pl.min_horizontal(cancelled, "until_on"),
         component=pl.when(is_fee()).then(pl.lit("fee")).otherwise(pl.lit("usage")),
         anchor_day=pl.coalesce(pl.col("item_anchored_on").dt.day().cast(pl.Int64), "anchor_day"),
         origin=pl.coalesce(
@@ -200,11 +204,17 @@ def _lives(contracts: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
 def _cut(stretched: pl.DataFrame, series: Series, horizon: date) -> pl.DataFrame:
     """The stretches cut by the grid of their periods."""
     counted = pl.when(pl.col("grid_from") == "segment").then("counted_from")
+    resets = pl.col("change_anchor") == "reset_to_change_date"
+    reset = pl.when(resets & (pl.col("counted_from") > pl.col("life_from"))).then("counted_from")
+    kept = reset.is_null()
     placed = stretched.with_columns(
-        counted_on=pl.coalesce("reanchored_on", "item_anchored_on", counted, "origin"),
+        counted_on=pl.coalesce("reanchored_on", reset, "item_anchored_on", counted, "origin"),
+        # What begins anew on a day is counted from that day, not by the calendar.
+        is_calendar=pl.col("is_calendar") & kept,
+        anchor_weekday=pl.when(kept).then("anchor_weekday"),
         # An anchor of the contract that is not named is the day on which it is first paid.
         anchor_day=pl.coalesce(
-            pl.col("reanchored_on").dt.day().cast(pl.Int64),
+            pl.coalesce("reanchored_on", reset).dt.day().cast(pl.Int64),
             "anchor_day",
             pl.col("origin").dt.day().cast(pl.Int64),
         ),

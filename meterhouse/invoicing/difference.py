@@ -1,6 +1,7 @@
 """What should have been billed, minus what was: the lines to bill now."""
 
 from datetime import date
+from typing import NamedTuple
 
 import polars as pl
 
@@ -15,6 +16,21 @@ _BILLED = (
 )
 
 
+class Early(NamedTuple):
+    """What is billed before it is due, because usage reached a threshold.
+
+    `boundaries` (contract_id, due_on): what of a contract is billed now though it is due later.
+    `begun` (line_key): lines that only such documents billed, of which the rest is to come.
+    """
+
+    boundaries: pl.DataFrame
+    begun: pl.DataFrame
+
+
+NOTHING_EARLY = Early(
+    pl.DataFrame(schema={"contract_id": pl.String, "due_on": pl.Date}),
+    pl.DataFrame(schema={"line_key": pl.String}),
+)
 _BOUNDARY = ("contract_id", "payer_id", "currency", "due_on")
 
 
@@ -34,29 +50,40 @@ def difference(
     billed: pl.DataFrame,
     through: date,
     correction_on: date | None = None,
+    early: Early = NOTHING_EARLY,
 ) -> pl.DataFrame:
-    """One row per line to bill among the windows due `through`, columns as in `columns.LINE`."""
-    known = _due(_complete(billed), through)
+    """One row per line to bill among the windows due `through` or billed `early`, columns as in
+    `columns.LINE`."""
+    known = _due(_complete(billed), through, early)
     # What was billed stays wanted, also where a change of terms would make it due later now.
-    is_wanted = (pl.col("due_on") <= through) | pl.col("line_key").is_in(
-        known["line_key"].implode()
-    )
-    wanted = with_line_key(desired).filter(is_wanted)
+    stays = pl.col("line_key").is_in(known["line_key"].implode())
+    wanted = _due(with_line_key(desired), through, early, stays)
     _refuse_repeated(wanted, "desired")
     _refuse_repeated(known, "billed")
-    lines = pl.concat([_wanted(wanted, known), _vanished(known, wanted)])
+    lines = pl.concat([_wanted(wanted, known, early), _vanished(known, wanted)])
     is_first = ~pl.col("is_correction")
-    boundary = pl.when(is_first).then("due_on").otherwise(pl.lit(correction_on or through))
+    is_early = is_first & (pl.col("due_on") > through)
+    on = pl.lit(correction_on or through)
+    boundary = pl.when(is_first & ~is_early).then("due_on").otherwise(on)
     return (
         lines.with_columns(amount=pl.col("desired_amount") - pl.col("already_billed"))
-        .filter(is_first | (pl.col("amount") != 0))
+        .filter((is_first & ~is_early) | (pl.col("amount") != 0))
         .with_columns(boundary_on=boundary)
         .sort("contract_id", "item_id", "window_start_on", "line_key")
     )
 
 
-def _due(frame: pl.DataFrame, through: date) -> pl.DataFrame:
-    return frame.filter(pl.col("due_on") <= through)
+def _due(
+    frame: pl.DataFrame, through: date, early: Early, stays: pl.Expr | None = None
+) -> pl.DataFrame:
+    """What is due, or billed early; what `stays` in any case."""
+    is_due = pl.col("due_on") <= through
+    due = frame.filter(is_due if stays is None else is_due | stays)
+    if early.boundaries.is_empty():
+        return due
+    open_ones = frame.filter(~is_due if stays is None else ~(is_due | stays))
+    billed_now = open_ones.join(early.boundaries, on=["contract_id", "due_on"], how="semi")
+    return pl.concat([due, billed_now])
 
 
 def _complete(billed: pl.DataFrame) -> pl.DataFrame:
@@ -78,11 +105,13 @@ def _refuse_repeated(frame: pl.DataFrame, side: str) -> None:
         raise AmbiguousLines(side, repeated.select(name.unique().sort()).to_series().to_list())
 
 
-def _wanted(wanted: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+def _wanted(wanted: pl.DataFrame, known: pl.DataFrame, early: Early) -> pl.DataFrame:
     columns = ("line_key", "billed", "original_number", "original_invoice_date")
+    ended = known.join(early.begun, on="line_key", how="anti")
     joined = wanted.join(known.select(columns), on="line_key", how="left").join(
-        _boundaries(known), on=_BOUNDARY, how="left"
+        _boundaries(ended), on=_BOUNDARY, how="left"
     )
+    is_begun = pl.col("line_key").is_in(early.begun["line_key"].implode())
     # A modifier makes no line of nothing. One that is made of a boundary that was billed without
     # it corrects what was billed there.
     is_late = pl.col("role").is_in(MODIFIERS) & pl.col("billed_in").is_not_null()
@@ -90,7 +119,7 @@ def _wanted(wanted: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
         joined.with_columns(
             desired_amount=pl.col("amount"),
             already_billed=pl.col("billed").fill_null(0),
-            is_correction=pl.col("billed").is_not_null() | is_late,
+            is_correction=(pl.col("billed").is_not_null() & ~is_begun) | is_late,
             original_number=pl.coalesce("original_number", pl.when(is_late).then("billed_in")),
             original_invoice_date=pl.coalesce(
                 "original_invoice_date", pl.when(is_late).then("billed_on")

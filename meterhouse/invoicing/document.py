@@ -180,13 +180,29 @@ def _line() -> pl.Expr:
             "line_key": string(pl.col("line_key")),
             "line_no": integer(pl.col("line_no")),
             "meter": _meter(),
-            "price": embedded(pl.col("price")),
+            # `progress` comes after it in the order of keys, and few lines have it.
+            "price": pl.concat_str([embedded(pl.col("price")), _progress()]),
             "quantity": string(pl.col("quantity")),
             "service": _service(),
             "steps": pl.col("steps").fill_null("[]"),
             "unrounded": string(pl.col("amount_unrounded")),
         }
     )
+
+
+def _progress() -> pl.Expr:
+    """What a threshold billed of a line before its period was over, and whether it goes on."""
+    currency, is_open = pl.col("currency"), pl.col("due_on") > pl.col("boundary_on")
+    progress = {
+        "already_billed": _money(pl.col("already_billed"), currency),
+        "desired": _money(pl.col("desired_amount"), currency),
+        "goes_on": pl.when(is_open).then(pl.lit("true")).otherwise(pl.lit("false")),
+        "original_date": day(pl.col("original_invoice_date")),
+        "original_number": string(pl.col("original_number")),
+    }
+    is_partly = ~pl.col("is_correction") & (is_open | pl.col("original_number").is_not_null())
+    told = pl.concat_str([pl.lit(',"progress":'), object_of(progress)])
+    return pl.when(is_partly).then(told).otherwise(pl.lit(""))
 
 
 def _correction() -> pl.Expr:

@@ -32,6 +32,7 @@ DEFAULTS: dict[str, pl.Expr] = {
     "modifiers": _TEXT,
     "meter_id": _TEXT,
     "aggregation": _TEXT,
+    "is_silent": pl.lit(value=False),
     "split_tiers": _TEXT,
     "stub_flags": _TEXT,
     "timing": pl.lit("arrears"),
@@ -39,6 +40,9 @@ DEFAULTS: dict[str, pl.Expr] = {
     "is_late": pl.lit(value=False),
     "due_on": pl.col("window_end_on"),
 }
+# First come, first served: the order in which windows take what several of them share.
+_TURN = ("contract_id", "window_start_on", "item_id", "dimensions", "window_id")
+_MODIFIED = pl.col("modifiers").is_not_null()
 
 
 def charge_lines(
@@ -69,37 +73,44 @@ def charge_lines(
     own = _own_lines(known, amounts)
     if terms is None and known["modifiers"].null_count() == known.height:
         return own
-    charged = known.drop("quantity").join(
-        amounts.select("window_id", "amount", "steps"), on="window_id", validate="1:1"
+    of = _modified_contracts(contracts if terms is not None else None)
+    # Most windows have none, and are as they were billed.
+    charged = known.with_columns(amounts["amount"], amounts["steps"]).filter(
+        _MODIFIED | pl.col("contract_id").is_in(of)
     )
     charges, made = items.item_lines(items.charges_of(with_unused(charged)), places)
     lines = [own, made, *draws.lines]
-    if terms is not None and contracts is not None:
-        of = contracts.filter(pl.col("modifiers").is_not_null())
-        mine = charges.join(of, on="contract_id", how="semi").filter(
+    if terms is not None:
+        mine = charges.filter(
+            pl.col("contract_id").is_in(of),
             # What grants are bought for is not changed by the modifiers of contracts.
-            ~pl.col("component").is_in(SALES)
+            ~pl.col("component").is_in(SALES),
         )
         lines.append(contract_lines(mine, terms, places, through, draws))
     return pl.concat(lines)
 
 
+def _modified_contracts(contracts: pl.DataFrame | None) -> pl.Series:
+    """The ids of contracts that have modifiers, as one list."""
+    none = pl.Series("contract_id", [], dtype=pl.String)
+    return (none if contracts is None else contracts.filter(_MODIFIED)["contract_id"]).implode()
+
+
 def completed(windows: pl.DataFrame) -> pl.DataFrame:
-    """The windows with whatever they do not say themselves, in the order in which they come."""
+    """The windows in their order with whatever they do not say themselves."""
     missing = {name: given for name, given in DEFAULTS.items() if name not in windows.columns}
-    known = shares.with_share(windows.with_columns(**missing))
-    return stubs.cut_terms(known).sort(
-        "contract_id", "window_start_on", "item_id", "dimensions", "window_id"
-    )
+    return stubs.cut_terms(shares.with_share(windows.with_columns(**missing)))
 
 
 def rate_usage(windows: pl.DataFrame, parts: pl.DataFrame | None = None) -> pl.DataFrame:
     """What `rate_windows` gives, after the modifiers of items that change quantities.
 
-    For figures of single windows: what they cost before anything is taken off or added.
+    For figures of single windows: what they cost before anything is taken off or added. Windows
+    that say `split_tiers` come with all parts of their periods before them; others are alone.
     """
-    alone = windows.with_columns(split_tiers=pl.lit("restart"))
-    return rate_quantities(completed(alone), parts)
+    is_alone = "split_tiers" not in windows.columns
+    told = windows.with_columns(split_tiers=pl.lit("restart")) if is_alone else windows
+    return rate_quantities(completed(told), parts)
 
 
 def rate_quantities(
@@ -110,37 +121,50 @@ def rate_quantities(
     through: date = date.max,
     draws: Draws | None = None,
 ) -> pl.DataFrame:
-    """What `rate_windows` gives, of the quantities that are left to charge; `quantity` is as asked.
+    """What `rate_windows` gives of `completed` windows, in their order, of the quantities that are
+    left to charge; `quantity` is as asked.
 
     The steps before the price come first in `steps`.
     """
     placed = divided.with_positions(windows)
-    shared = None if terms is None or not gives_units(terms) else terms
-    if shared is None and windows["modifiers"].null_count() == windows.height:
-        return _as_asked(continued.rate(placed, parts), windows, placed)
-    told = quantities.freed(quantities.converted(with_item_terms(placed)))
-    if shared is not None:
+    is_led = _may_be_led(placed, terms)
+    numbered = placed.with_row_index("row_no")
+    asking = numbered.filter(is_led).sort(_TURN)
+    if asking.is_empty():
+        rated = continued.rate(placed, parts)
+        return rated if placed is windows else rated.with_columns(_asked(windows))
+    told = quantities.freed(quantities.converted(with_item_terms(asking)))
+    if terms is not None and gives_units(terms):
         last = last_day(windows, through)
-        told = grant_units.drawn(pooled(told, shared.pools), shared.credits, last, draws)
-    rated = continued.rate(told, parts)
-    asked = windows.select("window_id", asked=pl.col("quantity").cast(QUANTITY))
+        told = grant_units.drawn(pooled(told, terms.pools), terms.credits, last, draws)
+    others = numbered.filter(~is_led).with_columns(
+        pl.col("quantity").cast(QUANTITY), before=pl.lit("")
+    )
+    left = pl.concat([others, told.select(others.columns)]).sort("row_no")
+    led = pl.when(pl.col("before") == "").then("steps").otherwise(_led("before", "steps"))
+    rated = continued.rate(left.drop("row_no", "before"), parts)
     return (
-        rated.join(asked, on="window_id", validate="1:1")
-        .join(told.select("window_id", "before"), on="window_id", validate="1:1")
-        .with_columns(quantity="asked", steps=_led("before", "steps"))
-        .drop("asked", "before")
-        .sort("window_id")
+        rated.with_columns(_asked(windows), left["before"]).with_columns(steps=led).drop("before")
     )
 
 
-def _as_asked(rated: pl.DataFrame, windows: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
-    """The rated windows with the quantities that were measured, not what each adds to its
-    period."""
-    if placed is windows:
-        return rated
-    asked = windows.select("window_id", asked=pl.col("quantity").cast(QUANTITY))
-    joined = rated.join(asked, on="window_id", validate="1:1").with_columns(quantity="asked")
-    return joined.drop("asked").sort("window_id")
+def _may_be_led(placed: pl.DataFrame, terms: Terms | None) -> pl.Expr:
+    """Whether something may be taken off a window's quantity before its price.
+
+    Parts of a period share what is free, also with those that say nothing of it.
+    """
+    is_led = _MODIFIED
+    if "nth" in placed.columns and placed["modifiers"].null_count() < placed.height:
+        is_led |= pl.col("nth").is_not_null()
+    if terms is None or not gives_units(terms):
+        return is_led
+    giving = pl.concat([terms.pools["contract_id"], terms.credits["contract_id"]])
+    return is_led | pl.col("contract_id").is_in(giving.unique().implode())
+
+
+def _asked(windows: pl.DataFrame) -> pl.Series:
+    """The quantities that were measured, not what is left or what a part adds to its period."""
+    return windows["quantity"].cast(QUANTITY)
 
 
 def _led(before: str, steps: str) -> pl.Expr:
@@ -152,9 +176,8 @@ def _led(before: str, steps: str) -> pl.Expr:
 
 def _own_lines(windows: pl.DataFrame, rated: pl.DataFrame) -> pl.DataFrame:
     """The lines of the windows themselves: based on their own row, which says all the rest."""
-    own = rated.with_columns(based_on="window_id")
-    told = windows.select("window_id", "component").join(own, on="window_id", validate="1:1")
+    told = rated.with_columns(windows["component"], based_on="window_id")
     return told.select(
         (pl.col(name) if name in told.columns else pl.lit(None)).cast(kind).alias(name)
         for name, kind in LINES.items()
-    ).sort("window_id")
+    )

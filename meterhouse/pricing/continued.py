@@ -31,14 +31,19 @@ def rate(windows: pl.DataFrame, parts: pl.DataFrame | None = None) -> pl.DataFra
     """What `rate_windows` gives; windows with `nth` go on where the parts before them ended."""
     if "nth" not in windows.columns:
         return rate_windows(windows, parts)
-    known = pl.DataFrame(schema=dict(PARTS)) if parts is None else parts
-    placed = _placed(windows.filter(pl.col("nth").is_not_null()), known)
+    nothing = pl.DataFrame(schema=dict(PARTS))
+    numbered = windows.with_row_index("row_no")
+    divided = numbered.filter(pl.col("nth").is_not_null())
+    own = nothing if parts is None else parts.join(divided, on="window_id", how="semi")
+    placed = _placed(divided, own)
     later = placed.filter(_goes_on())
     if later.is_empty():
         return rate_windows(windows, parts)
-    alone = windows.join(later, on="window_id", how="anti")
-    rated = rate_windows(alone, parts)
-    return pl.concat([rated, _continued(later, placed, known).select(rated.columns)])
+    alone = numbered.filter(~pl.col("row_no").is_in(later["row_no"].implode()))
+    rated = rate_windows(alone.drop("row_no"), parts)
+    both = pl.concat([rated, _continued(later, placed, own).select(rated.columns)])
+    places = pl.concat([alone["row_no"], later["row_no"]])
+    return both.with_columns(places).sort("row_no").drop("row_no")
 
 
 def _placed(divided: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
@@ -101,9 +106,9 @@ def _continued(later: pl.DataFrame, placed: pl.DataFrame, parts: pl.DataFrame) -
         main=pl.col("amount_unrounded").filter("is_main").first(),
         steps=pl.col("steps").filter("is_main").first(),
     )
-    told = later.join(summed, left_on="window_id", right_on="of", validate="1:1").with_columns(
-        steps=_led()
-    )
+    told = later.join(
+        summed, left_on="window_id", right_on="of", validate="1:1", maintain_order="left"
+    ).with_columns(steps=_led())
     return told.select(
         "window_id",
         pl.col("quantity").cast(QUANTITY),

@@ -23,8 +23,9 @@ def with_positions(windows: pl.DataFrame) -> pl.DataFrame:
     null where nothing is divided), `earlier` (units of the parts before), `allowance_id` and
     `period_parts`, and as `quantity` what the part adds.
 
-    Frames may say split_tiers (`restart`: each part alone) and what their meter does:
-    `aggregation` (null: its values add up). A frame without divided periods comes back as it is.
+    Frames may say split_tiers (`restart`: each part alone), what their meter does, `aggregation`
+    (null: its values add up), and `is_silent`: nothing was measured, so the value stays what it
+    was. A frame without divided periods comes back as it is.
     """
     parts = windows.filter(_may_be_part())
     if parts.is_empty():
@@ -34,7 +35,9 @@ def with_positions(windows: pl.DataFrame) -> pl.DataFrame:
         return windows
     own = pl.col("quantity").cast(AMOUNT)
     so_far = _so_far(own, _aggregation(windows))
-    placed = divided.sort(*PERIOD, "window_start_on", "charge_id", maintain_order=True).select(
+    placed = divided.sort(
+        *PERIOD, "window_start_on", "charge_id", "dimensions", "window_id"
+    ).select(
         "window_id",
         nth=pl.int_range(pl.len()).over(POSITION),
         allowance_id=pl.col("charge_id").first().over(PERIOD),
@@ -81,13 +84,14 @@ def _so_far(own: pl.Expr, kinds: frozenset[str]) -> pl.Expr:
     total = own.cum_sum().over(POSITION)
     if not kinds & {_HIGHEST, _LOWEST, _LAST}:
         return total
-    kind = pl.col("aggregation")
+    kind, heard = pl.col("aggregation"), pl.when(~pl.col("is_silent")).then(own)
     return (
         pl.when(kind == _HIGHEST)
-        .then(own.cum_max().over(POSITION))
+        .then(heard.cum_max().forward_fill().over(POSITION))
         .when(kind == _LOWEST)
-        .then(own.cum_min().over(POSITION))
+        .then(heard.cum_min().forward_fill().over(POSITION))
         .when(kind == _LAST)
-        .then(own)
+        .then(heard.forward_fill().over(POSITION))
         .otherwise(total)
+        .fill_null(_NOUGHT)
     )

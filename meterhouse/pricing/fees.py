@@ -12,7 +12,6 @@ from meterhouse.pricing.models import MODELS, PARTS
 from meterhouse.pricing.steps import ZERO, spelled, text
 
 _READING = [name for name, model in MODELS.items() if model.reads_parts]
-_ABOVE = "/above"
 
 
 def is_here(windows: pl.DataFrame) -> bool:
@@ -21,13 +20,14 @@ def is_here(windows: pl.DataFrame) -> bool:
 
 
 def asked(windows: pl.DataFrame, parts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """What is to rate for the windows: fees at the quantity they reach, and once more at the one
-    that was charged before; a fixed quantity is the one part of models that read parts."""
+    """What is to rate for numbered windows: fees at the quantity they reach, and once more at the
+    one that was charged before, by numbers above all others; a fixed quantity is the one part of
+    models that read parts."""
     above = _above(windows)
     reached = pl.col("quantity").cast(AMOUNT) + above
     raised = pl.when(_is_fee()).then(reached).otherwise("quantity").cast(QUANTITY)
     before = windows.filter(_is_fee() & (above > 0)).with_columns(
-        window_id=pl.format("{}" + _ABOVE, "window_id"), quantity=above.cast(QUANTITY)
+        window_id=pl.col("window_id") + windows.height, quantity=above.cast(QUANTITY)
     )
     told = pl.concat([windows.with_columns(quantity=raised), before])
     reading = told.filter(_is_fee() & pl.col("price_model").is_in(_READING))
@@ -35,7 +35,7 @@ def asked(windows: pl.DataFrame, parts: pl.DataFrame) -> tuple[pl.DataFrame, pl.
     whole = reading.select(
         "window_id", "quantity", part_no=one, keys=pl.lit("{}"), weight_numerator=one,
         weight_denominator=one,
-    ).select(pl.col(name).cast(kind) for name, kind in PARTS.items())  # fmt: skip
+    ).select(pl.col(name).cast(kind) for name, kind in parts.schema.items())  # fmt: skip
     others = parts.join(reading, on="window_id", how="anti")
     return told, pl.concat([others.select(list(PARTS)), whole])
 
@@ -44,23 +44,18 @@ def by_share(windows: pl.DataFrame, rated: pl.DataFrame) -> pl.DataFrame:
     """RATED of the windows: of fees the part of the full period, less what is unused of it."""
     fees = windows.filter(_is_fee())
     known = fees.select(_known(fees))
-    off = rated.select(
-        pl.col("window_id").str.strip_suffix(_ABOVE),
-        off="amount_unrounded",
-        is_off=pl.col("window_id").str.ends_with(_ABOVE),
-    ).filter("is_off")
+    is_off = pl.col("window_id") >= windows.height
+    off = rated.filter(is_off).select(pl.col("window_id") - windows.height, off="amount_unrounded")
     full = (
         known.join(rated, on="window_id", validate="1:1")
-        .join(off.drop("is_off"), on="window_id", how="left", validate="1:1")
+        .join(off, on="window_id", how="left", validate="1:1")
         .with_columns(pl.col("off").fill_null(ZERO))
         .with_columns(full=pl.col("amount_unrounded") - pl.col("off"))
     )
     cut = full.with_columns(amount_unrounded=_part()).with_columns(steps=_steps())
     if "credit_numerator" in cut.columns and (cut["credit_numerator"] != 0).any():
         cut = less_unused(cut, pl.col("full"))
-    others = rated.join(fees, on="window_id", how="anti").filter(
-        ~pl.col("window_id").str.ends_with(_ABOVE)
-    )
+    others = rated.filter(~is_off).join(fees, on="window_id", how="anti")
     return pl.concat([others, cut.select(others.columns)])
 
 

@@ -15,6 +15,8 @@ from meterhouse.money import AMOUNT
 from meterhouse.pricing.steps import RATED, ZERO
 
 NOUGHT = pl.lit(ZERO, dtype=AMOUNT)
+# Where windows are known by a number, what people call them.
+TOLD_ID = "told_id"
 PIECES = pl.Schema({"at": pl.UInt32(), "place": pl.Int64(), "amount": AMOUNT, "step": pl.String()})
 
 
@@ -47,8 +49,8 @@ def rows_of(windows: pl.DataFrame, parts: pl.DataFrame, numbers: pl.DataFrame) -
     if blind.height:
         raise UsageError(
             f"{blind.height} windows have a quantity but no parts, which their price is made for, "
-            f"the first is {blind['window_id'][0]!r}. Nothing was rated. Give the parts of these "
-            "windows, or a price that needs one quantity only."
+            f"the first is {called(windows, blind['at'][0])!r}. Nothing was rated. Give the parts "
+            "of these windows, or a price that needs one quantity only."
         )
     return (
         parts.join(asked.drop("quantity"), on="window_id", how="inner")
@@ -60,6 +62,11 @@ def rows_of(windows: pl.DataFrame, parts: pl.DataFrame, numbers: pl.DataFrame) -
         )
         .sort("at", "part_no")
     )
+
+
+def called(windows: pl.DataFrame, at: int) -> str:
+    """What people call the window at a place of these."""
+    return str(windows[TOLD_ID if TOLD_ID in windows.columns else "window_id"][at])
 
 
 def gathered(windows: pl.DataFrame, pieces: Sequence[pl.DataFrame]) -> pl.DataFrame:

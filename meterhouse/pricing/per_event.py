@@ -7,6 +7,7 @@ import polars as pl
 
 from meterhouse.errors import UsageError
 from meterhouse.money import AMOUNT
+from meterhouse.pricing.parts import called
 from meterhouse.pricing.steps import RATED, ZERO, billable, or_null, spelled, text
 
 NOUGHT = pl.lit(ZERO, dtype=AMOUNT)
@@ -56,7 +57,7 @@ def _refuse_without_events(whole: pl.DataFrame) -> None:
     if blind.height:
         raise UsageError(
             f"{blind.height} windows have a quantity but no events, which their price is made for, "
-            f"the first is {blind['window_id'][0]!r}. Nothing was rated. Give the events of these "
+            f"the first is {called(blind, 0)!r}. Nothing was rated. Give the events of these "
             "windows as parts, or take what is per event from the price."
         )
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from meterhouse.catalog.fields import plain
 from meterhouse.money import PLACES
+from meterhouse.pricing.order import MODIFIERS
 from meterhouse.rendering.formats import Formats, formats
 from meterhouse.rendering.labels import labels, languages
 from meterhouse.rendering.presentation import Payment, Presentation
@@ -191,12 +192,12 @@ class _Writer:
         return Line(
             number=line["line_no"],
             description=line["description"] or line["item"],
-            dimensions=", ".join(_dimensions(line.get("dimensions") or {})),
+            dimensions=", ".join(self._told_apart(line)),
             period=self.form.period(*days),
             notes=tuple(self._line_notes(line)),
             quantity=self.form.number(line["quantity"]),
             unit=line["meter"]["unit"] or "" if line["meter"] else "",
-            unit_price=self._unit_price(line["price"]),
+            unit_price=self._unit_price(line["price"], bool(tiers)),
             amount=self.amount(line["amount"]),
             tiers=tuple(self._tier(step) for step in tiers),
         )
@@ -206,9 +207,8 @@ class _Writer:
             if step["step"] == "free" and Decimal(step["quantity"]):
                 yield self.words["free_units"].format(units=self.form.number(step["quantity"]))
             if step.get("days") != step.get("period_days"):
-                yield self.words["days_charged"].format(
-                    days=step["days"], period_days=step["period_days"]
-                )
+                said = "days_credited" if step["step"] == "unused" else "days_charged"
+                yield self.words[said].format(days=step["days"], period_days=step["period_days"])
         correction = line["correction"]
         if correction:
             issued_on = correction.get("original_date")
@@ -218,14 +218,37 @@ class _Writer:
                 desired=self.amount(correction["desired"]),
                 billed=self.amount(correction["already_billed"]),
             )
+        if "progress" in line:
+            yield self._progress(line["progress"])
 
-    def _unit_price(self, price: dict[str, Any] | None) -> str:
+    def _progress(self, progress: dict[str, Any]) -> str:
+        """What a threshold billed of the line before its period was over."""
+        issued_on = progress["original_date"]
+        return self.words["so_far" if progress["goes_on"] else "billed_before"].format(
+            number=progress["original_number"] or "–",
+            date=self.day(issued_on) if issued_on else "–",
+            desired=self.amount(progress["desired"]),
+            billed=self.amount(progress["already_billed"]),
+        )
+
+    def _told_apart(self, line: dict[str, Any]) -> Iterator[str]:
+        """Of what part of the usage it is, and of which contract where the document has several."""
+        if len({one.get("contract") for one in self.content["lines"]}) > 1:
+            yield f"{self.words['contract']}: {line['contract']}"
+        # The text of a discount, a credit or a limit names its item already.
+        if line.get("component") not in MODIFIERS:
+            yield from _dimensions(line.get("dimensions") or {})
+
+    def _unit_price(self, price: dict[str, Any] | None, has_tiers: bool) -> str:
         if not price:
             return ""
         if "tiers" in price:
-            return "" if price["model"] in _ONE_AMOUNT else self.words["see_tiers"]
+            is_told = has_tiers and price["model"] not in _ONE_AMOUNT
+            return self.words["see_tiers"] if is_told else ""
         if "rate" in price:
             return self.form.percent(price["rate"])
+        if "bps" in price:  # exact: a basis point is a hundredth of a per cent.
+            return self.form.percent(plain(Decimal(price["bps"]).scaleb(-4)))
         amount = price.get("unit_amount", price.get("amount", price.get("package_amount")))
         if amount is None:
             return ""
@@ -239,6 +262,9 @@ class _Writer:
         return self.form.number(amount, PLACES[self.content["currency"]])
 
     def _tier(self, step: dict[str, Any]) -> Tier:
+        if step["step"] in _BEFORE:
+            amount = self._price(step["amount"])
+            return Tier(self.words["charged_before"], "", "", amount)
         if "from" not in step:
             return self._cell(step)
         start = self.form.number(step["from"])

@@ -9,21 +9,27 @@ from meterhouse.money import QUANTITY
 from meterhouse.pricing.charging import charge_lines
 from meterhouse.pricing.modifiers.grants import Draws
 
+# What the values of the parts of a period come to: a level is what it was last.
+AGGREGATIONS = """
+select meter_id, meter_version, any_value(case when bucket is not null then 'sum'
+    when recurring and aggregation in ('sum', 'unique_count') then 'latest'
+    else aggregation end) as aggregation
+from {meters} group by meter_id, meter_version
+"""
 # What models and modifiers read: all else stays in the warehouse and is joined to the lines there.
 READ = """
 select rated_id as window_id, window_id as charge_id, contract_id, customer_id, item_id,
     item_description, component, dimensions, meter_id, timing, modifiers, price_model, price,
     currency, asked as quantity, prorate_start, prorate_end, window_start_on, window_end_on,
     period_start_on, period_end_on, due_on, window_end_seconds > 0 as is_late,
-    is_period_last, split_tiers, stub_flags, aggregation{shares}
+    is_period_last, split_tiers, stub_flags, aggregation,
+    -- Nothing was measured; a level that is carried on is one all the same.
+    coalesce(event_count, 1) = 0 and not coalesce(is_carried, false) as is_silent{shares}
 from {windows} as windows
 left join (select contract_id, split_tiers, stub_flags from book.contracts) using (contract_id)
+left join ({aggregations}) using (meter_id, meter_version)
 left join (
-    -- What the values of the parts of a period come to: a level is what it was last.
-    select meter_id, meter_version, any_value(case when bucket is not null then 'sum'
-        when recurring and aggregation in ('sum', 'unique_count') then 'latest'
-        else aggregation end) as aggregation
-    from book.meters group by meter_id, meter_version
+    select meter_id, meter_version, any_value(recurring) as is_carried from book.meters group by all
 ) using (meter_id, meter_version)
 """
 # The part of the full period that is charged, where the windows say it.
@@ -31,16 +37,37 @@ SHARES = (
     *("share_numerator", "share_denominator"),
     *("credit_numerator", "credit_denominator", "credit_basis", "above_quantity"),
 )
-# A contract that was cancelled at once ends on that day, or where that is charged on the next.
+# A contract that was cancelled at once ends on that day, or where that is charged on the next; one
+# that was cancelled with its period ends with the last of those that hold the day.
 CONTRACTS = """
 select contract_id, modifiers, start_on,
     least(end_on, case when cancellation_effective = 'at_once' then
-        cancellation_on + case when cancel_day = 'charged' then 1 else 0 end end) as end_on,
-    term_ends, due_after_days, invoice_day
+        cancellation_on + case when cancel_day = 'charged' then 1 else 0 end
+        else stops_on end) as end_on,
+    paused, term_ends, raises, due_after_days, invoice_day, day_count, fixed_days, factor_scale,
+    profile_prorate_end
 from book.contracts
 left join (
+    select contract_id, max(window_end_on) as stops_on from billing.charge_windows
+    where component in ('fee', 'usage') and contract_id in (
+        select contract_id from book.contracts where cancellation_effective = 'period_end'
+    )
+    group by contract_id
+) as stopped using (contract_id)
+left join (
+    select contract_id, list({'from_on': from_on, 'until_on': until_on} order by from_on) as paused
+    from book.pauses group by contract_id
+) as pauses using (contract_id)
+left join (
     select contract_id, list(ends_on order by ends_on) as term_ends
-    from billing.contract_terms where renewal_kind <> 'none' group by contract_id
+    from billing.contract_terms where renewal_kind <> 'none'
+        -- A cancelled one is over when the contract is, which `end_on` says.
+        and outcome <> 'cancelled' group by contract_id
+) using (contract_id)
+left join (
+    select contract_id, list({'starts_on': starts_on, 'factor': factor} order by starts_on)
+        as raises
+    from billing.modifier_uplifts group by contract_id
 ) using (contract_id)
 where modifiers is not null
 """
@@ -82,8 +109,9 @@ def read_windows(db: duckdb.DuckDBPyConnection, windows: str) -> pl.DataFrame:
     """What is rated of the windows in a table or view, which has rated_id and asked."""
     asked = db.sql(f"from {windows} limit 0").columns
     shares = "".join(f", {name}" for name in SHARES if name in asked)
+    kinds = AGGREGATIONS.format(meters="book.meters")
     return (
-        db.sql(READ.format(windows=windows, shares=shares))
+        db.sql(READ.format(windows=windows, shares=shares, aggregations=kinds))
         .pl()
         .with_columns(pl.col("quantity").cast(QUANTITY))
     )

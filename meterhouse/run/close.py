@@ -102,10 +102,10 @@ with windows as (
     ))
 ),
 quantities as (
-    select window_id, dimensions, quantity
+    select window_id, dimensions, quantity, event_count
     from close_asks join close_answers using (ask_no)
     union all
-    select window_id, dimensions, quantity from usage.determinants
+    select window_id, dimensions, quantity, event_count from usage.determinants
     anti join close_asks using (window_id)
 )
 select windows.* exclude (cut_at)
@@ -117,7 +117,7 @@ select windows.* exclude (cut_at)
     -- Nothing is short of a minimum before its time is over.
     windows.window_end <= windows.cut_at
         and windows.window_id in (select window_id from last_windows) as is_period_last,
-    null::varchar as determinant_id, null::bigint as event_count
+    null::varchar as determinant_id, quantities.event_count
 from windows left join quantities using (window_id)
 """
 

@@ -5,7 +5,7 @@ reusing.py.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from typing import NamedTuple
 
@@ -72,13 +72,19 @@ def two_books(
 
     What a finished run left in the warehouse stands for the recorded book where nothing has changed
     since; of the proposed one only contracts are rated for which it makes a difference.
+    Takes the run lock, and gives it back once usage is folded: until then the warehouse is copied
+    and dbt works in the home's one folder for it; afterwards only the copy and the pinned facts are
+    read, so that a run need not wait.
     Raises UsageError where the proposed book cannot be rated before it is recorded.
     """
     new = changes_to_record(list(changes))
     _refuse_new_columns(lake, new)
-    stands = unchanged_since(lake, through) is not None
-    head = lake.head()
-    with scratch_run(lake, through, head.batch_seq, copy=True) as run:
+    with ExitStack() as locked, ExitStack() as scratch:
+        locked.enter_context(lake.run_lock.held())
+        # The head first: what lands after it makes the last run's result count as changed.
+        known_at = lake.head().batch_seq
+        stands = unchanged_since(lake, through) is not None
+        run = scratch.enter_context(scratch_run(lake, through, known_at, copy=True))
         if stands:
             tell("Taking what the last run rated under the recorded book")
         else:
@@ -91,6 +97,8 @@ def two_books(
                 make_due(run, db)
                 remember(db)
                 _propose(run, db, new)
+            _fold_again(run, tell)
+            locked.close()
             _rate_again(run, new, tell)
 
         yield Books(run, turn)
@@ -150,13 +158,16 @@ def _rate(run: Run, tell: Tell) -> None:
         rate_due(run, db)
 
 
-def _rate_again(run: Run, new: Sequence[Change], tell: Tell) -> None:
+def _fold_again(run: Run, tell: Tell) -> None:
     with run.warehouse.connect(run.pin, run.known_at) as db:
         _, fold_from = steps.cut(run, db)
         others = give_back(db)
         folded = is_folded(db, fold_from)
     tell(f"{others:,} windows are measured under the proposed book alone")
     _fold(run, fold_from, tell, is_needed=not folded)
+
+
+def _rate_again(run: Run, new: Sequence[Change], tell: Tell) -> None:
     with run.warehouse.connect(run.pin, run.known_at) as db:
         make_due(run, db)
         touched = list_touched(db, all_of_them=any(one.kind not in OF_CONTRACTS for one in new))

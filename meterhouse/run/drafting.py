@@ -10,7 +10,7 @@ from meterhouse.invoicing.difference import difference
 from meterhouse.invoicing.document import canonical
 from meterhouse.invoicing.drafts import drafts, gathered
 from meterhouse.invoicing.prepaid import with_payments
-from meterhouse.run import prepaid
+from meterhouse.run import prepaid, thresholds
 from meterhouse.run.book import DATED, change_dates, in_force
 from meterhouse.run.context import Run
 from meterhouse.schema import FACTS
@@ -54,8 +54,10 @@ def composed(
     desired: str = "billing.desired_lines",
     failures: str = "ops.failures",
     of: str = "true",
+    early: str = thresholds.TABLE,
 ) -> Composed:
-    """Drafts and their lines of what is desired in one table and failed in another.
+    """Drafts and their lines of what is desired in one table, failed in another and is billed
+    early by a third.
 
     `of` is SQL over a line: those of all contracts that may come to one document are wanted.
     """
@@ -63,7 +65,8 @@ def composed(
     failed = db.sql(f"select contract_id from {failures}").pl()
     # A contract that left the run keeps what it was billed: nothing is desired of it, nor undone.
     known = billed(db, of).join(failed, on="contract_id", how="anti")
-    return compose(db, difference(wanted, known, run.through, run.through))
+    now = thresholds.early(db, early)
+    return compose(db, difference(wanted, known, run.through, run.through, now))
 
 
 def compose(

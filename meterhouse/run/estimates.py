@@ -20,6 +20,7 @@ from meterhouse.run.meter_versions import Meters, read_meters
 from meterhouse.run.metered_windows import asks_of, last_day, read_book, span_windows, usage_windows
 from meterhouse.run.parts import without_parts
 from meterhouse.run.pooling import asked_members
+from meterhouse.run.usage_prices import rate_windows_of_usage, with_earlier_parts, with_ways
 
 NEAR = 50
 PRICED = ("contract_id", "item_id", "currency", "price_model", "price", "modifiers", "usage_of")
@@ -119,7 +120,7 @@ def _windows(
             + " Nothing was measured. Give --from and --to to measure a span of time."
         )
     if is_window and asked.start is None:
-        return current.with_row_index("ask_no")
+        return _numbered(current, charged, asked)
     zones = zones_of(db, asked, charged, customer, choose)
     spans = spans_of(asked, zones, current, last_on)
     if is_window:
@@ -128,9 +129,15 @@ def _windows(
             pl.col("window_end") > pl.col("opens")
         )
         chosen = charged.join(bounds, on="customer_id").filter(overlaps)
-        return chosen.drop("opens", "closes").with_row_index("ask_no")
+        return _numbered(chosen.drop("opens", "closes"), charged, asked)
     cut = span_windows(_pooled(pieces(asked, spans).with_row_index("ask_no"), charged))
     return _with_prices(cut, charged) if asked.with_price else cut
+
+
+def _numbered(chosen: pl.DataFrame, charged: pl.DataFrame, asked: Asked) -> pl.DataFrame:
+    """The windows with `ask_no`; where they are rated, with what their prices go on from."""
+    found = with_earlier_parts(chosen, charged) if asked.with_price else chosen
+    return found.with_row_index("ask_no")
 
 
 def _current(charged: pl.DataFrame) -> pl.DataFrame:
@@ -193,21 +200,30 @@ def _measured(
     shown = ["customer_id", "contract_id", "item_id", "zone", "window_start", "window_end"]
     shown += ["meter_version", "dimensions", "quantity", "event_count", "is_measured"]
     if asked.with_price:
-        rows = rated(rows)
+        is_window = "is_asked" in rows.columns
+        rows = rated(with_ways(db, rows, meters, asked.meter) if is_window else rows)
+        rows = rows.filter("is_asked") if is_window else rows
         shown += ["currency", "amount_unrounded", "amount"]
     return rows.select(name for name in shown if name in rows.columns)
 
 
 def rated(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with what each costs as a line of its own; null where no item has a price, or one
-    that reads more than the quantity of a row (events, buckets, all dimension values at once)."""
+    """The rows with what each costs: windows (`is_asked`) as parts of their periods, pieces of a
+    span alone; null where no item has a price, or one that reads more than the quantity of a row
+    (events, buckets, all dimension values at once)."""
     numbered = rows.with_row_index("line").with_columns(
         window_id=pl.col("line").cast(pl.String), charge_id=pl.col("ask_no").cast(pl.String)
     )
     if "price_model" not in rows.columns:
         raise UsageError("No contract reads the meter, so nothing has a price. Leave out --price.")
-    priced = without_parts(numbered.filter(pl.col("price_model").is_not_null()))
+    priced = numbered.filter(pl.col("price_model").is_not_null())
+    amounts = rate_windows_of_usage(priced) if "is_asked" in rows.columns else _alone(priced)
+    return numbered.join(amounts, on="window_id", how="left").sort("line").drop("line", "window_id")
+
+
+def _alone(pieces: pl.DataFrame) -> pl.DataFrame:
+    """What each piece costs as if it were a period of its own."""
     own = ("charge_id", "dimensions", "price_model", "price", "modifiers", "currency", "quantity")
     reads: Sequence[str] = ("window_id", *own, *PRORATED)
-    amounts = rate_usage(priced.select(reads)).select("window_id", "amount_unrounded", "amount")
-    return numbered.join(amounts, on="window_id", how="left").sort("line").drop("line", "window_id")
+    told = rate_usage(without_parts(pieces).select(reads))
+    return told.select("window_id", "amount_unrounded", "amount")

@@ -17,15 +17,24 @@ from meterhouse.run.context import Run
 
 USES_TABLE, BALANCES_TABLE = "billing.grant_uses", "billing.grant_balances"
 # The text is searched before it is read as JSON: few contracts have paid grants. A contract that
-# was cancelled at once ends on that day, or where that is charged on the next.
+# was cancelled at once ends on that day, or where that is charged on the next; one that was
+# cancelled with its period ends with the last of those that hold the day, in `reached`.
 SELLING = """
 select contract_id, modifiers, start_on,
-    least(end_on, case when cancellation_effective = 'at_once' then
-        cancellation_on + case when cancel_day = 'charged' then 1 else 0 end end) as end_on,
-    customer_id, payer_id, entity_id, currency, zone, terms_id, purchase_order, day_seconds,
+    least(end_on, case cancellation_effective when 'at_once' then
+        cancellation_on + case when cancel_day = 'charged' then 1 else 0 end
+        when 'period_end' then greatest(cancellation_on, reached_on) end) as end_on,
+    customer_id, payer_id, entity_id, currency, zone, terms_id, purchase_order, day_seconds, paused,
     (select max(version_seq) from book.contract_items as items
         where items.contract_id = contracts.contract_id) as version_seq
-from book.contracts as contracts
+from book.contracts
+left join (
+    select contract_id, max(window_end_on) as reached_on from reached group by contract_id
+) as reached using (contract_id)
+left join (
+    select contract_id, list({'from_on': from_on, 'until_on': until_on} order by from_on) as paused
+    from book.pauses group by contract_id
+) as pauses using (contract_id)
 where contains(modifiers, '"kind":"paid"') and json_array_length(modifiers, '$.credits') > 0
 """
 _OF_CONTRACT = (
@@ -36,7 +45,9 @@ _OF_CONTRACT = (
 
 def with_sales(db: duckdb.DuckDBPyConnection, windows: pl.DataFrame, last: date) -> pl.DataFrame:
     """The charge windows, and those of what is sold as paid grants through the day `last`."""
+    db.register("reached", windows.select("contract_id", "window_end_on").to_arrow())
     contracts = db.sql(SELLING).pl()
+    db.unregister("reached")
     if contracts.is_empty():
         return windows
     sold = sales(contract_terms(contracts).credits, last)
@@ -64,7 +75,6 @@ def _as_windows(sold: pl.DataFrame) -> pl.DataFrame:
         credit_numerator=none,
         credit_denominator=one,
         credit_basis=pl.lit("price"),
-        served_end_on="window_end_on",
         is_whole_days=pl.col("day_seconds") == 0,
         window_end_seconds="day_seconds",
         period_start="window_start",

@@ -307,9 +307,15 @@ CHECKS = (
         with sides as (
             select contract_id, window_id, amount as desired, 0 as billed
             from billing.desired_lines
+            -- What a threshold billed before is billed again when the next is reached, or when due.
+            where (contract_id, due_on) not in (
+                select (contract_id, due_on) from billing.early_windows where not is_reached
+            )
             union all
             select contract_id, window_id, 0, amount from facts.billed_lines
-            where due_on <= (select through from ops.run)
+            where due_on <= (select through from ops.run) or (contract_id, due_on) in (
+                select (contract_id, due_on) from billing.early_windows where is_reached
+            )
             union all
             select contract_id, window_id, 0, amount from billing.draft_lines
         ),

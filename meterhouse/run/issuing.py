@@ -313,9 +313,9 @@ def unapproved(db: duckdb.DuckDBPyConnection, drafts: pl.DataFrame) -> dict[str,
 def _overdrawn(db: duckdb.DuckDBPyConnection, ready: pl.DataFrame) -> dict[str, str]:
     """Drafts that would be paid with credit that is not sold yet; few runs have any credit."""
     paid = db.sql(f"from {prepaid.TABLE}").pl()
-    if paid.is_empty():
-        return {}
     lines = db.sql("from billing.draft_lines where role = 'credit_sale'").pl()
+    if paid.is_empty() and lines.is_empty():
+        return {}
     return prepaid.overdrawn(db, ready, lines, paid)
 
 

@@ -14,13 +14,13 @@ import polars as pl
 
 from meterhouse.errors import UsageError
 from meterhouse.lake import Lake
-from meterhouse.pricing.charging import rate_usage
-from meterhouse.run.estimates import PRORATED, customer_of
+from meterhouse.run.estimates import customer_of
 from meterhouse.run.estimating import measure
 from meterhouse.run.meter_versions import Meters, read_meters
 from meterhouse.run.metered_windows import asks_of, last_day, read_book, usage_windows
 from meterhouse.run.pooling import asked_members
 from meterhouse.run.proposed import Proposed, propose, proposed
+from meterhouse.run.usage_prices import rate_windows_of_usage, with_earlier_parts, with_ways
 
 SIDES = ("a", "b")
 WINDOW = ("customer_id", "contract_id", "item_id", "window_start_on", "window_end_on", "currency")
@@ -87,7 +87,7 @@ def differences(lake: Lake, asked: Compared) -> Differences:
         billed = db.sql(BILLED).pl()
         db.unregister("compared")
     told = differing.join(billed, on="window_id", how="left")
-    warnings = _warnings(a, b, windows, compared)
+    warnings = _warnings(a, b, windows.filter("is_asked"), compared)
     return Differences(told, compared, warnings, (a.unit, b.unit), customer)
 
 
@@ -118,6 +118,7 @@ def _with(db: duckdb.DuckDBPyConnection, change: Proposed) -> Meters:
 
 
 def _windows(db: duckdb.DuckDBPyConnection, asked: Compared, meters: Meters) -> pl.DataFrame:
+    """The windows that are compared, and the earlier parts of their periods without `is_asked`."""
     known = {row["meter_id"] for row in meters.rows}
     # One that is only in the folder cannot be read by a contract yet.
     names = [one.partition("@")[0] for one in (asked.a, asked.b)]
@@ -129,7 +130,7 @@ def _windows(db: duckdb.DuckDBPyConnection, asked: Compared, meters: Meters) -> 
         if found.is_empty():
             found = usage_windows(db, [meters.live(name)], last_on)
         if found.height:
-            return _within(found, asked)
+            return with_earlier_parts(_within(found, asked), found)
     raise UsageError(
         f"No contract{'' if asked.customer is None else ' of ' + asked.customer} reads "
         f"{asked.a} or {asked.b}, so there is no window to compare. Nothing was compared. "
@@ -164,19 +165,24 @@ def _lines(db: duckdb.DuckDBPyConnection, windows: pl.DataFrame, a: Side, b: Sid
     # Later parts are numbered on from the windows of their side: all are made unique again.
     members = asked_members(db, pl.concat([windows_a, windows_b]))
     found = measure(db, _renumbered(both, count), 0, rules, members)
-    numbered = pl.concat([windows_a, windows_b]).drop("dimensions")
+    heads = both.filter(pl.col("ask_no") == pl.col("part_of")).select("ask_no", "meter_version")
+    told = [
+        with_ways(db, one.join(heads, on="ask_no"), side.meters, side.meter)
+        for one, side in ((windows_a, a), (windows_b, b))
+    ]
+    numbered = pl.concat(told).drop("dimensions")
     rows = numbered.join(found, on="ask_no").with_columns(
         window_id=pl.format("{}|{}|{}", "window_id", pl.col("ask_no") // count, "dimensions"),
         base="window_id",
         charge_id=pl.col("ask_no").cast(pl.String),
+        side=pl.col("ask_no") // count,
     )
-    own = ("charge_id", "dimensions", "price_model", "price", "modifiers", "currency", "quantity")
-    reads = ("window_id", *own, *PRORATED)
-    rated = rate_usage(rows.select(reads)).select("window_id", "amount")
-    told = rows.join(rated, on="window_id").with_columns(
-        side=pl.col("ask_no") // count, window_id="base"
-    )
-    return _beside(told)
+    # Each side has periods of its own, whose parts go on one after the other.
+    apart = rows.with_columns(item_id=pl.format("{}|{}", "item_id", "side"))
+    rated = rate_windows_of_usage(apart).select("window_id", "amount")
+    # What reads more than a quantity is compared by its quantity alone.
+    priced = rows.join(rated, on="window_id", how="left").with_columns(window_id="base")
+    return _beside(priced.filter("is_asked"))
 
 
 def _renamed(asks: pl.DataFrame, side: Side) -> pl.DataFrame:

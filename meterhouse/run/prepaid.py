@@ -8,6 +8,7 @@ from meterhouse.ledger.accounts import PREPAYMENTS
 from meterhouse.money import AMOUNT
 from meterhouse.pricing.modifiers.contract_terms import contract_terms
 from meterhouse.pricing.modifiers.grants import moved
+from meterhouse.pricing.steps import text
 from meterhouse.run.charged_lines import read_contracts
 
 TABLE = "billing.draft_payments"
@@ -65,20 +66,33 @@ def _sold(lines: pl.DataFrame) -> pl.DataFrame:
 def overdrawn(
     db: duckdb.DuckDBPyConnection, ready: pl.DataFrame, lines: pl.DataFrame, paid: pl.DataFrame
 ) -> dict[str, str]:
-    """Drafts that pay with money whose sale is neither issued nor among those that are ready.
+    """Drafts that pay with money whose sale is neither issued nor among those that are ready, or
+    that take back a sale of which more has paid documents than they leave.
 
     By id, each with the sentence that says so; the first found may hold others back in turn.
     """
     held: dict[str, str] = {}
+    over = text(-pl.col("left"))
     while True:
         kept = ready.filter(~pl.col("draft_id").is_in(list(held)))["draft_id"].implode()
         mine = paid.filter(pl.col("draft_id").is_in(kept))
-        sold = _sold(lines.filter(pl.col("draft_id").is_in(kept)))
+        changed = lines.filter(pl.col("draft_id").is_in(kept))
         gone = mine.select(*_LOT, amount=-pl.col("amount"))
-        left = pl.concat([db.sql(HELD).pl(), sold, gone]).group_by(_LOT).agg(pl.col("amount").sum())
-        short = mine.join(left.filter(pl.col("amount") < 0), on=_LOT, how="semi")
-        if short.is_empty():
+        left = pl.concat([db.sql(HELD).pl(), _sold(changed), gone])
+        summed = left.group_by(_LOT).agg(left=pl.col("amount").sum())
+        below = summed.filter(pl.col("left") < 0)
+        short = mine.join(below, on=_LOT, how="semi")
+        back = _taken_back(changed).join(below, on=_LOT)
+        if short.is_empty() and back.is_empty():
             return held
+        held |= {
+            draft: f"It takes back {amount} of credit {grant} of {contract}, {over} more than is "
+            "left of it: that has paid documents. It stays a draft; keep the grant in the "
+            "contract with at least what was used as its `amount`, or let it end by `expires`."
+            for draft, contract, grant, amount, over in back.select(
+                *("draft_id", "contract_id", "grant_id"), text(pl.col("back")), over
+            ).iter_rows()
+        }
         held |= {
             draft: f"It is paid with credit {grant} of {contract}, whose sale is on a draft that "
             "is not issued. It stays a draft; issue that one first, or both together."
@@ -86,3 +100,11 @@ def overdrawn(
                 "draft_id", "contract_id", "grant_id"
             ).iter_rows()
         }
+
+
+def _taken_back(lines: pl.DataFrame) -> pl.DataFrame:
+    """What drafts take back of sales, by draft and lot."""
+    sales = lines.filter(pl.col("role") == CREDIT_SALE)
+    sold = pl.concat([sales.select("draft_id"), _sold(sales)], how="horizontal")
+    taken = sold.group_by("draft_id", *_LOT).agg(back=-pl.col("amount").sum())
+    return taken.filter(pl.col("back") > 0)

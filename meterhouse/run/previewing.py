@@ -81,12 +81,13 @@ def preview(
     """What recording the changes would do to money; None where no run is there to compare with."""
     with lake.run_lock.held():
         day = through or last_through(lake)
-        if day is None or not changes_to_record(list(changes)):
-            return None
-        with two_books(lake, changes, day, tell) as (run, turn):
-            turn()
-            tell("Drafting documents under both books")
-            return _preview(run, day, changes_to_record(list(changes)))
+    new = changes_to_record(list(changes))
+    if day is None or not new:
+        return None
+    with two_books(lake, changes, day, tell) as (run, turn):
+        turn()
+        tell("Drafting documents under both books")
+        return _preview(run, day, new)
 
 
 def _preview(run: Run, through: date, new: Sequence[Change]) -> Preview:
@@ -126,7 +127,7 @@ def _caused(run: Run, db: duckdb.DuckDBPyConnection, of: str) -> Composed:
     one afterwards."""
     made = composed(run, db, of=of)
     recorded(run, db)
-    before = composed(run, db, STOOD, "ops.stood_failures", of).drafts
+    before = composed(run, db, STOOD, "ops.stood_failures", of, "ops.stood_early").drafts
     caused = made.drafts.join(before, on=["draft_id", "content_hash"], how="anti")
     lines, payments = (
         frame.join(caused, on="draft_id", how="semi") for frame in (made.lines, made.payments)

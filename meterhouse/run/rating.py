@@ -10,6 +10,7 @@ from polars.exceptions import PolarsError
 from meterhouse.errors import MeterhouseError
 from meterhouse.pricing.modifiers.burn_down import burn_down
 from meterhouse.pricing.modifiers.grants import Draws
+from meterhouse.run import thresholds
 from meterhouse.run.charged_lines import LINES, charged, read_contracts, read_windows
 from meterhouse.run.context import Run
 from meterhouse.run.grants import keep_grants
@@ -23,7 +24,8 @@ select windows.* replace (coalesce(determinants.dimensions, windows.dimensions) 
     determinants.event_count,
     -- A window has one line for each combination of dimension values.
     coalesce(determinants.determinant_id, windows.window_id) as rated_id,
-    windows.window_id in (select window_id from last_windows) as is_period_last
+    windows.window_id in (select window_id from last_windows)
+        and windows.window_id not in (select window_id from {early}) as is_period_last
 from billing.charge_windows as windows
 left join usage.determinants as determinants using (window_id)
 where (
@@ -32,6 +34,8 @@ where (
     or windows.window_id in (
         select window_id from facts.billed_lines where due_on <= date '{through}'
     )
+    -- A threshold bills what is not due yet.
+    or windows.window_id in (select window_id from {early})
 ) and {of}
 """
 # A minimum is charged on the last window of an item's period, whatever is due.
@@ -59,7 +63,7 @@ def make_due(run: Run, db: duckdb.DuckDBPyConnection, of: str = "true") -> None:
     `of` is SQL over a row of `windows`, where only some are wanted.
     """
     db.execute(LAST)
-    db.execute(DUE.format(through=run.through.isoformat(), of=of))
+    db.execute(DUE.format(through=run.through.isoformat(), of=of, early=thresholds.TABLE))
 
 
 def rate_due(run: Run, db: duckdb.DuckDBPyConnection, of: str = "true") -> int:
@@ -70,9 +74,10 @@ def rate_due(run: Run, db: duckdb.DuckDBPyConnection, of: str = "true") -> int:
     are rated as if it were not there. `of` is SQL over a row of `windows`, where only some are
     wanted.
     """
+    contracts, draws = read_contracts(db), Draws()
+    thresholds.find_reached(run, db, of, partial(_rated_alone, run, db, contracts))
     make_due(run, db, of)
-    contracts, due = read_contracts(db), merged(db, "due")
-    draws, parts = Draws(), parts_of(db, "due")
+    due, parts = merged(db, "due"), parts_of(db, "due")
     charge = partial(charged, contracts=contracts, through=run.through, parts=parts, draws=draws)
     rated, failures = rate_apart(read_windows(db, due), charge)
     run.warehouse.replace(db, "ops.failures", failures)
@@ -85,6 +90,25 @@ def rate_due(run: Run, db: duckdb.DuckDBPyConnection, of: str = "true") -> int:
     run.warehouse.replace(db, "billing.commitments", burnt)
     keep_grants(run, db, draws, contracts)
     return lines
+
+
+def _rated_alone(
+    run: Run, db: duckdb.DuckDBPyConnection, contracts: pl.DataFrame, of: str
+) -> pl.DataFrame:
+    """The lines of windows themselves: contract_id, window_id, component and amount.
+
+    Contracts that cannot be rated have none.
+    """
+    make_due(run, db, of)
+    due, parts = merged(db, "due"), parts_of(db, "due")
+    windows = read_windows(db, due)
+    charge = partial(charged, contracts=contracts, through=run.through, parts=parts)
+    rated, _ = rate_apart(windows, charge)
+    named = windows.select("contract_id", based_on="window_id", charge_id="charge_id")
+    own = rated.filter(pl.col("window_id") == pl.col("based_on"))
+    return own.join(named, on="based_on", validate="1:1").select(
+        "contract_id", "component", "amount", window_id="charge_id"
+    )
 
 
 def rate_apart(

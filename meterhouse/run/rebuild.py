@@ -19,6 +19,7 @@ from meterhouse.invoicing.difference import difference
 from meterhouse.invoicing.document import issued
 from meterhouse.invoicing.first_difference import first_difference
 from meterhouse.lake import Lake
+from meterhouse.run import thresholds
 from meterhouse.run.charged_lines import LINES, charged, read_contracts, read_windows
 from meterhouse.run.context import Run
 from meterhouse.run.drafting import billed, compose, make_drafts
@@ -49,9 +50,14 @@ select windows.* replace (coalesce(recorded.dimensions, windows.dimensions) as d
     recorded.determinant_id, recorded.event_count,
     coalesce(recorded.determinant_id, windows.window_id) as rated_id,
     coalesce(recorded.quantity, windows.fixed_quantity) as asked,
-    windows.window_id in (select window_id from last_windows) as is_period_last
+    windows.window_id in (select window_id from last_windows)
+        and windows.window_id not in (select window_id from {early}) as is_period_last
 from billing.charge_windows as windows left join recorded using (window_id)
 where windows.due_on <= date '{through}'
+or windows.window_id in (
+    select window_id from facts.billed_lines where due_on <= date '{through}'
+)
+or windows.window_id in (select window_id from {early})
 """
 REBUILT = f"""
 create or replace temp table rebuilt_windows as
@@ -182,8 +188,10 @@ def _from_determinants(run: Run, db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     keys = db.sql(
         f"select distinct line_key, contract_id from lake.facts.billed_lines where {own}"
     ).pl()
+    thresholds.recall(run, db, own)
     db.execute(LAST)
-    db.execute(RECORDED.format(own=own, through=run.through.isoformat()))
+    early = {"own": own, "through": run.through.isoformat(), "early": thresholds.TABLE}
+    db.execute(RECORDED.format(**early))
     recorded = db.sql(f"from {merged(db, 'recorded_windows')}").pl()
     mine = with_line_key(recorded).join(keys, on="line_key", how="semi")
     db.register("mine", mine.select("rated_id").to_arrow())
@@ -197,7 +205,7 @@ def _from_determinants(run: Run, db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     for name in ("lines", "keys", "mine"):
         db.unregister(name)
     before = billed(db).join(keys, on="contract_id", how="semi")
-    found = difference(desired, before, run.through, run.through)
+    found = difference(desired, before, run.through, run.through, thresholds.early(db))
     lines = found.join(keys, on="line_key", how="semi", maintain_order="left")
     heads = compose(db, lines, recorded_payments(db)).drafts
     return heads.select("draft_id", "content")

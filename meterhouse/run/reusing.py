@@ -7,6 +7,7 @@ stand, for no contract's lines depend on another one's.
 
 import duckdb
 
+from meterhouse.run.charged_lines import CONTRACTS
 from meterhouse.run.context import Run
 
 # What a window says of money alone: no determinant depends on it. All else is taken to count.
@@ -31,18 +32,22 @@ left join (select * exclude ({place}) from ops.meter_rules) as rules
     using (meter_id, meter_version)
 where windows.component = 'usage'
 """
-_CONTRACTS = """
-select contracts.*, due.lines, due.told
+# What modifiers read of a contract is more than the book's row: the ends of its terms, and of its
+# last periods.
+_CONTRACTS = f"""
+select contracts.*, due.lines, due.told, hash(rated)::varchar as rated
 from book.contracts as contracts left join (
     select contract_id, count(*) as lines, sum(hash(due)::hugeint) as told
     from due group by contract_id
 ) as due using (contract_id)
+left join ({CONTRACTS}) as rated using (contract_id)
 """
 _STOOD = {
     "ops.stood_determinants": "from usage.determinants",
     "ops.stood_determined": "from ops.determined",
     "ops.stood_lines": "from billing.desired_lines",
     "ops.stood_failures": "from ops.failures",
+    "ops.stood_early": "from billing.early_windows",
 }
 # The kinds whose documents decide what single contracts are billed; others may decide for all.
 OF_CONTRACTS = frozenset({"contract", "customer"})

@@ -15,9 +15,12 @@ select contract_id, from_on, until_on,
 from book.pauses where is_extended
 """
 RENEWED = "select * from book.renewals where renewal_kind <> 'none'"
-# A commitment ends with the term that was agreed, which a pause moves.
+# A commitment ends with the term that was agreed, which a pause moves. One for a term is not short
+# of anything while a pause has no end yet: nobody knows when the term is over.
 COMMITMENTS = """
-select contract_id, position, (entry->>'$.until')::date as until_on, entry
+select contract_id, position, (entry->>'$.until')::date as until_on,
+    (entry->>'$.until')::date as known_on, entry,
+    coalesce(entry->>'$.period', '') = 'term' as is_of_term
 from (
     select contract_id, modifiers,
         unnest(range(json_array_length(modifiers, '$.commitments')::bigint)) as position,
@@ -30,8 +33,11 @@ WITH_COMMITMENTS = """
 create or replace temp table moved_modifiers as
 select contract_id, json_merge_patch(any_value(contracts.modifiers)::json, json_object(
     'commitments', list(
-        case when found.until_on is null then found.entry::json
-            else json_merge_patch(found.entry, json_object('until', found.until_on::varchar)) end
+        case when found.known_on is null then found.entry::json
+            -- A null takes the key away.
+            when found.until_on is null and is_of_term
+            then json_merge_patch(found.entry, json_object('until', null))
+            else json_merge_patch(found.entry, json_object('until', found.known_on::varchar)) end
         order by position
     )
 ))::varchar as modifiers
@@ -76,12 +82,15 @@ def _move(db: duckdb.DuckDBPyConnection, extensions: pl.DataFrame) -> None:
     trials = db.sql(
         "select contract_id, trial_until from book.contracts where trial_until is not null"
     ).pl()
-    _replace(db, moved(trials, "trial_until", extensions), "trial_until")
+    # A pause without an end yet hides the days after it, but it does not take the trial away.
+    over = extensions.drop_nulls("until_on")
+    _replace(db, moved(trials, "trial_until", over), "trial_until")
     phases = moved(db.sql("from book.phases").pl(), "from_on", extensions)
     db.register("moved_phases", phases.to_arrow())
     db.execute("create or replace table book.phases as from moved_phases")
     db.unregister("moved_phases")
     found = moved(db.sql(COMMITMENTS).pl(), "until_on", extensions)
+    found = moved(found, "known_on", over)
     db.register("found", found.to_arrow())
     db.execute(WITH_COMMITMENTS)
     db.unregister("found")

@@ -10,12 +10,12 @@ import duckdb
 import polars as pl
 
 from meterhouse.money import QUANTITY
-from meterhouse.pricing.charging import rate_usage
 from meterhouse.run.asking import plan_named
+from meterhouse.run.charged_lines import AGGREGATIONS
 from meterhouse.run.context import Run
 from meterhouse.run.meter_rules import read_rules
-from meterhouse.run.parts import without_parts
 from meterhouse.run.rating import rate_apart
+from meterhouse.run.usage_prices import OF_CONTRACTS, rate_windows_of_usage
 from meterhouse.warehouse import pin_table
 
 NAME = "shadow_"
@@ -95,11 +95,19 @@ where window_id not in (
 """
 READ = """
 select sides.rated_id as window_id, windows.contract_id, windows.customer_id,
-    windows.price_model, windows.price, windows.modifiers, windows.currency, sides.quantity,
+    -- Each side of each shadow has periods of its own, whose parts go on one after the other.
+    concat_ws('|', windows.item_id, sides.side, shadows.meter_no) as item_id, sides.meter_id,
+    split_tiers, stub_flags, aggregation, windows.price_model, windows.price,
+    windows.modifiers, windows.currency, sides.quantity,
     sides.shadow_id || sides.side as charge_id, sides.dimensions,
     windows.prorate_start, windows.prorate_end, windows.window_start_on, windows.window_end_on,
-    windows.period_start_on, windows.period_end_on
+    windows.period_start_on, windows.period_end_on, windows.share_numerator,
+    windows.share_denominator
 from shadow_sides as sides join billing.charge_windows as windows using (window_id)
+join ops.shadow_windows as shadows on shadows.shadow_id = sides.shadow_id
+left join ({contracts}) as contracts on contracts.contract_id = windows.contract_id
+left join ({aggregations}) as kinds
+    on kinds.meter_id = sides.meter_id and kinds.meter_version = sides.meter_version
 """
 RATED = """
 select sides.* exclude (rated_id), rated.amount_unrounded, rated.amount
@@ -152,8 +160,11 @@ def _remeasure(db: duckdb.DuckDBPyConnection, statement: str) -> None:
 def _rate(run: Run, db: duckdb.DuckDBPyConnection) -> int:
     db.execute(SIDES)
     # A price that reads more than one quantity would need both sides' parts: it is left out.
-    windows = without_parts(db.sql(READ).pl().with_columns(pl.col("quantity").cast(QUANTITY)))
-    rated, _ = rate_apart(windows, rate_usage)
+    query = READ.format(
+        contracts=OF_CONTRACTS, aggregations=AGGREGATIONS.format(meters="book.meters")
+    )
+    windows = db.sql(query).pl().with_columns(pl.col("quantity").cast(QUANTITY))
+    rated, _ = rate_apart(windows, rate_windows_of_usage)
     db.register("rated", rated.to_arrow())
     lines = run.warehouse.replace_by(db, LINES, RATED)
     db.unregister("rated")

@@ -13,6 +13,12 @@ from meterhouse.run.comparing import STOOD, Tell, beside, desired, failures, two
 
 GROUP = ("customer_id", "contract_id", "item_id", "component", "currency")
 
+EMPTY = (
+    "Neither book charges anything from {first} to {until}: no charge window begins there and is "
+    "due by its end. Nothing was compared. Choose a period that contracts run in and that holds "
+    "whole windows, a month for a monthly charge."
+)
+
 
 class WhatIf(NamedTuple):
     """`items`: one row per customer, contract, item, component and currency with old, new and
@@ -37,13 +43,15 @@ def whatif(lake: Lake, book: Path, first: date, until: date, tell: Tell = lambda
             "Nothing was compared."
         )
     changes = planned(lake, book, is_strict_only=True).changes
-    with lake.run_lock.held(), two_books(lake, changes, until, tell) as (run, turn):
+    with two_books(lake, changes, until, tell) as (run, turn):
         turn()
         inside = f"window_start_on >= date '{first}' and window_start_on < date '{until}'"
         old, new = (desired(run, table, inside) for table in (STOOD, "billing.desired_lines"))
         told = failures(run)
     tell("Comparing")
     both = beside(old, new)
+    if both.is_empty():
+        told.append(EMPTY.format(first=first, until=until))
     items = summed(both, GROUP)
     customers = summed(items, ("customer_id", "currency"))
     return WhatIf(first, until, items, customers, totals(customers), told)

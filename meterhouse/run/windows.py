@@ -9,6 +9,7 @@ import polars as pl
 from meterhouse.canonical import sha256_text
 from meterhouse.contracts.notices import contract_terms
 from meterhouse.contracts.segments import Series
+from meterhouse.contracts.uplifts import uplifts, with_raised
 from meterhouse.contracts.windows import charge_windows, margin
 from meterhouse.periods import zone_days, zone_offsets
 from meterhouse.run.context import Run
@@ -21,10 +22,10 @@ from meterhouse.warehouse import pin_table
 
 # Monthly periods and virtual ones before a stub reach this far past a contract's dates.
 MARGIN = timedelta(days=70)
-TERMS = "billing.contract_terms"
+TERMS, UPLIFTS = "billing.contract_terms", "billing.modifier_uplifts"
 TABLES = (
     *("usage.zone_offsets", "usage.zone_days"),
-    *("billing.charge_windows", "billing.window_members", "billing.coverage", TERMS),
+    *("billing.charge_windows", "billing.window_members", "billing.coverage", TERMS, UPLIFTS),
 )
 
 
@@ -74,7 +75,10 @@ def _cut(run: Run, db: duckdb.DuckDBPyConnection, first: date, last: date) -> in
     run.warehouse.replace(db, "usage.zone_offsets", zone_offsets(zones, first, last))
     run.warehouse.replace(db, "usage.zone_days", days)
     series = read_series(db)
-    windows = with_sales(db, charge_windows(contracts, items, days, last, series), last)
+    risen = uplifts(contracts, series.plans, last)
+    run.warehouse.replace(db, UPLIFTS, risen)
+    cut = with_raised(charge_windows(contracts, items, days, last, series), risen)
+    windows = with_sales(db, cut, last)
     with_meters = with_payers(db, with_meter_version(windows, meters))
     count = run.warehouse.replace(db, "billing.charge_windows", with_meters)
     run.warehouse.replace(db, MEMBERS, members_of(db, with_meters))

@@ -37,6 +37,24 @@ FINE = {
         contract("a", usage("children") + ", shared: true", customer="group"),
         contract("b", usage("children") + ", shared: true", customer="north"),
     ],
+    "items of which one ends where the other begins": [
+        *GROUP,
+        meter(**LEVEL),
+        contract(
+            "a",
+            usage("[group, north]")
+            + ", until: 2024-07-01}\n- {id: b, description: B, "
+            + usage("[group]")
+            + ", from: 2024-07-01",
+            customer="group",
+        ),
+    ],
+    "contracts of which one is cancelled when the other begins": [
+        customer("group"),
+        meter(),
+        contract("a", usage("[group]"), customer="group", cancellation="{on: 2024-07-01}"),
+        contract("b", usage("[group]"), customer="group", start="2024-07-01"),
+    ],
     "a level of customers who stay": [*GROUP, meter(**LEVEL), POOL],
     "a customer who was sold and has its own contract since": [
         *GROUP,

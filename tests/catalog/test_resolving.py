@@ -296,7 +296,45 @@ def test_a_later_slot_of_a_contract_keeps_the_version_of_the_earlier_one(folder)
     assert record.apply(folder(terms("plan: pro\n") + later)) == []
 
 
+RAMP = """\
+    plan: pro
+    phases:
+      - {id: begin, items: {seat: {price: {ref: seat-list}}}}
+      - id: grow
+        after: {every: 1, unit: month}
+        items: {seat: {price: {ref: seat-list, on: 2024-06-01}}, base: {quantity: 2}}
+    """
+
+
+def test_a_phase_takes_a_list_price_and_keeps_its_version(folder):
+    record = Record()
+    record.apply(folder(terms(RAMP)))
+    [contract] = [one for one in record.versions if one.kind == "contract"]
+    first, second = contract.content["phases"]
+    assert first["items"]["seat"]["price"] == {"model": "flat", "amount": "10"}
+    assert second["items"]["seat"]["price"] == {"model": "flat", "amount": "12"}
+    pins = [(one["id"], one["on"]) for one in contract.content["pinned"] if one["kind"] == "price"]
+    assert pins == [("seat-list", None), ("seat-list", "2024-06-01")]
+    # Another price of the list reaches it no more than the items do.
+    dearer = CATALOG.replace('amount: "10"', 'amount: "11"').replace('"12"', '"13"')
+    assert {kind for kind, _, _ in record.apply(folder(terms(RAMP), dearer))} == {"price"}
+    book = Book()
+    book.add("contract", "k", contract.content)
+    [again], faults = settle(book.reading(), record.versions)
+    assert faults == []
+    assert canonical_json(again.content) == canonical_json(contract.content)
+
+
 FAULTY = {
+    "a price of a phase that is not there": (
+        RAMP.replace("ref: seat-list}", "ref: seat-lst}"),
+        "`phases[0].items.seat.price` names price 'seat-lst', which is neither in the book nor "
+        "recorded; did you mean `seat-list`?",
+    ),
+    "a price of a phase with ref and amount": (
+        RAMP.replace("ref: seat-list}", "ref: seat-list, amount: 5}"),
+        "unknown key 'amount'",
+    ),
     "a plan that is not there": ("plan: pr\n", "`plan` names plan 'pr', which is neither in the"),
     "a version that is not there": (
         "plan: {id: pro, version: secnd}\n",

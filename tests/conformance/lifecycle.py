@@ -15,6 +15,7 @@ from tests.conformance.lifecycle_judge import Bill, Charge, judge
 from tests.conformance.lifecycle_profiles import System, profile_of, system_of
 from tests.conformance.lifecycle_reading import dated, terms_of
 from tests.conformance.lifecycle_segment import check_segment
+from tests.conformance.lifecycle_successors import billed, contracts_of, has_successors
 from tests.conformance.lifecycle_terms import DAY, local_day
 from tests.conformance.readings import refuse_unknown
 from tests.conformance.vectors import NotSupported
@@ -28,6 +29,8 @@ def check(case: Mapping[str, Any]) -> None:
         check_segment(case)
     elif lifecycle_money.reader_of(case) is not None:
         lifecycle_money.check(case)
+    elif has_successors(case):
+        judge(bills_of_successors(case), case["expect"])
     else:
         judge(bills_of(dated(case)), case["expect"])
 
@@ -89,6 +92,22 @@ def bills_of(case: Mapping[str, Any]) -> list[Bill]:
         ):  # fmt: skip
             found += _documents(line, line.bill(on, with_own=False), on)
         found += _documents(line, line.bill(on), on)
+    return found
+
+
+def bills_of_successors(case: Mapping[str, Any]) -> list[Bill]:
+    """The documents of each look at a customer's contracts, in the order of the contracts."""
+    profile = profile_of(case)
+    lines = [Timeline(one, system_of(case), profile) for one in contracts_of(case, profile)]
+    days = [date.fromisoformat(look["bill_as_of"]) for look in case["when"]]
+    for line in lines:
+        _bill_before(line, days[0], line.known(date.max))
+    found: list[Bill] = []
+    for look, on in zip(case["when"], days, strict=True):
+        for number, line in enumerate(lines):
+            with_own = billed(look, case, number)
+            if with_own is not None:
+                found += _documents(line, line.bill(on, with_own=with_own), on)
     return found
 
 

@@ -70,6 +70,8 @@ def profile_of(case: Mapping[str, Any]) -> dict[str, Any]:
             profile |= {"day_count": "fixed_days", "fixed_days": int(value.removeprefix("fixed_"))}
         elif name == "granularity" and value in ("day", "second"):
             profile["granularity"] = value
+        elif name == "final_period" and value in ("prorate", "remainder_of_first"):
+            profile["final_period"] = value
         elif name == "enabled" and value is False:
             profile |= dict.fromkeys(("prorate_change", "prorate_quantity"), "full")
             profile |= dict.fromkeys(("profile_prorate_start", "profile_prorate_end"), "full")

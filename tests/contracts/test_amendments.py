@@ -45,7 +45,11 @@ BASE = {
     "items": [FEE, USAGE],
 }
 # What an amendment may say, the day from which it holds (also before what was billed) and a number.
-KINDS = ("quantity", "price", "usage price", "pause", "add", "remove", "discount", "cancel")
+KINDS = (
+    *("quantity", "price", "usage price", "upgrade", "downgrade", "phase"),
+    *("pause", "add", "remove", "discount", "cancel"),
+)
+PLANS = {"upgrade": 1, "downgrade": -1}
 AMENDMENTS = st.lists(
     st.tuples(st.sampled_from(KINDS), st.integers(1, LENGTH - 1), st.integers(1, 30)),
     min_size=1,
@@ -65,11 +69,30 @@ def entered(entries, day, **fields):
     return sorted([*kept, {"from": on(day), **fields}], key=lambda one: one["from"])
 
 
+def one_of_a_day(told, fee, kind, day):
+    """The kind of the amendment: a phase and a dated change of one day are refused together."""
+    dated = [*fee.get("quantities", ()), *fee.get("prices", ())]
+    if kind == "phase" and any(one["from"] == on(day) for one in dated):
+        return "quantity"
+    if kind != "phase" and "phases" in told:
+        told["phases"] = [one for one in told["phases"] if one["from"] != on(day)]
+    return kind
+
+
+def change_plan(fee, usage, day, number):
+    """All prices are those of another plan from that day on."""
+    price = {"model": "flat", "amount": str(100 + number)}
+    fee["prices"] = entered(fee.get("prices"), day, price=price)
+    price = {"model": "per_unit", "unit_amount": "0.01" if number > 0 else "0.2"}
+    usage["prices"] = entered(usage.get("prices"), day, price=price)
+
+
 def amended(contract, kind, day, number):
     """The contract after one amendment."""
     items = {item["id"]: dict(item) for item in contract["items"]}
     fee, usage = items["fee"], items["usage"]
     told = dict(contract)
+    kind = one_of_a_day(told, fee, kind, day)
     if kind == "quantity":
         fee["quantities"] = entered(fee.get("quantities"), day, quantity=str(number))
     elif kind == "price":
@@ -78,6 +101,12 @@ def amended(contract, kind, day, number):
     elif kind == "usage price":
         price = {"model": "per_unit", "unit_amount": f"0.{number:02}"}
         usage["prices"] = entered(usage.get("prices"), day, price=price)
+    elif kind in PLANS:
+        change_plan(fee, usage, day, number * PLANS[kind])
+    elif kind == "phase":
+        known = told.get("phases") or [{"id": "first", "from": on(0)}]
+        planned = {"fee": {"quantity": str(number)}}
+        told["phases"] = entered(known, day, id=f"phase{day}", items=planned)
     elif kind == "pause":
         told["pauses"] = [{"from": on(day), "until": on(day + number)}]
     elif kind == "add":

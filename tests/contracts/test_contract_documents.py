@@ -3,7 +3,8 @@ from decimal import Decimal
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from meterhouse.contracts.documents import Contract, Item
+from meterhouse.contracts.documents import Contract
+from meterhouse.contracts.items import Item
 from meterhouse.contracts.prices import Graduated, PerUnit, Price
 
 FEE = {"id": "seat", "description": "Seat", "price": {"model": "flat", "amount": "9.90"}}

@@ -194,7 +194,7 @@ def test_phases_cost_in_arrears_what_the_same_changes_on_those_days_cost(changes
         ([{"id": "a", "from": "2023-03-01"}], "before the contract starts"),
         ([{"id": "a"}, {"id": "b", "from": "2030-01-01"}], "when the contract has ended"),
         ([{"id": "a", "items": {"api": {"quantity": "3"}}}], "reads a meter"),
-        ([{"id": "a", "items": {"api": amount("3")}}], "from a fee into usage"),
+        ([{"id": "a", "items": {"api": amount("3")}}], "from usage into a fee"),
         ([{"id": "a", "items": {"seats": {"charged": False, "quantity": "3"}}}], "is off and has"),
         ([{"id": "a", "covers_usage": True}], "add `free: true`"),
         ([{"id": "a"}, {"id": "b", "from": "2024-02-01", "items": {"seats": {}}}], "both begin on"),

@@ -188,6 +188,25 @@ def test_a_part_adds_what_its_meter_adds_to_the_period(aggregation, wanted):
     assert lines(windows)["quantity"].to_list() == [12, 13]
 
 
+@pytest.mark.parametrize(
+    ("aggregation", "values", "silent", "wanted"),
+    [
+        ("latest", ["12", "0"], 1, ["12", "0"]),
+        ("min", ["12", "0"], 1, ["12", "0"]),
+        # Nothing before it: all that is measured is what the part adds.
+        ("latest", ["0", "12"], 0, ["0", "12"]),
+        ("min", ["0", "12"], 0, ["0", "12"]),
+    ],
+)
+def test_a_part_in_which_nothing_was_measured_leaves_the_value_as_it_was(
+    aggregation, values, silent, wanted
+):
+    plain = {"model": "per_unit", "per": "1", "unit_amount": "1"}
+    windows = month_of([15], [plain, plain], values, aggregation=aggregation)
+    told = [one | {"is_silent": number == silent} for number, one in enumerate(windows)]
+    assert amounts(told) == wanted
+
+
 def test_users_that_cannot_be_added_up_begin_anew():
     windows = month_of([15], [OLD, OLD], ["80", "50"], aggregation="unique_count")
     assert amounts(windows) == ["85", "55"]

@@ -12,7 +12,10 @@ from pydantic import ValidationError
 from meterhouse.contracts.grants import Credit
 from meterhouse.entitlements import recurrence, scalar
 from meterhouse.entitlements.grants import Grant
+from meterhouse.pricing.modifiers.contract_terms import contract_terms
+from meterhouse.pricing.modifiers.grant_sales import sales
 from meterhouse.pricing.modifiers.grants import Draws
+from tests.pricing import modified
 from tests.pricing.modified import lines, month, window
 
 D = Decimal
@@ -151,6 +154,63 @@ def test_a_reward_is_granted_when_enough_was_spent_and_pays_what_comes_later():
     used = found.filter(component="credit")
     # 60 are reached by February, which is due on 1 March.
     assert used.select("window_start_on", "amount").rows() == [(month(3), D(-15))]
+
+
+def test_a_reward_lasts_from_the_day_on_which_it_was_reached():
+    credit = {"id": "g", "amount": "50", "reward": {"spend": "50"}, "expires_after": MONTHLY}
+    found = lines([window(n, "3") for n in (1, 2, 3, 4)], {"credits": [credit]})
+    used = found.filter(component="credit")
+    # Reached on 1 March, it pays March and not April.
+    assert used.select("window_start_on", "amount").rows() == [(month(3), D(-30))]
+
+
+def test_each_grant_is_topped_up_by_what_those_before_it_leave():
+    top_up = {"below": "0", "amount": "10", "max_per_period": 1}
+    paid = {"amount": "10", "unit": "units", "kind": "paid", "unit_price": "1", "top_up": top_up}
+    credits = [{"id": "b", "priority": 2, **paid}, {"id": "a", "priority": 1, **paid}]
+    found = lines([window(1, "100")], {"credits": credits})
+    sold = found.filter(component="units_sale").sort("item_id")
+    assert sold.select("item_id", "amount").rows() == [("a", D(10)), ("b", D(10))]
+    assert paid_by(found) == {"api-1": D(600)}
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [({"effective": "2024-02-02"}, []), ({"expires": "2024-02-02"}, [(month(1), D(12))])],
+)
+def test_balances_are_those_of_the_last_day_itself(said, left):
+    draws = Draws()
+    credit = {"id": "g", "amount": "15", "unit": "units", **said}
+    lines([window(1, "3")], {"credits": [credit]}, through=date(2024, 2, 1), draws=draws)
+    assert draws.balances[0].select("granted_on", "remaining").rows() == left
+
+
+PACK = {"id": "g", "amount": "10", "unit": "units", "kind": "paid", "unit_price": "2"}
+
+
+def sold(credit, last, **contract):
+    """The sales of a grant: their days, and to when they serve."""
+    given = modified.contract({"credits": [credit]}).with_columns(**contract)
+    found = sales(contract_terms(given).credits, last)
+    return found.select("window_start_on", "window_end_on", "served_end_on").rows()
+
+
+def test_nothing_is_refilled_while_the_contract_is_paused():
+    pause = {"from_on": date(2024, 1, 20), "until_on": date(2024, 4, 1)}
+    kind = pl.List(pl.Struct({"from_on": pl.Date, "until_on": pl.Date}))
+    paused = pl.lit([pause], dtype=kind)
+    days = [row[0] for row in sold({**PACK, "recurs": MONTHLY}, month(5), paused=paused)]
+    assert days == [month(1), month(4), month(5)]
+    open_ended = pl.lit([{**pause, "until_on": None}], dtype=kind)
+    assert len(sold({**PACK, "recurs": MONTHLY}, month(5), paused=open_ended)) == 1
+
+
+def test_a_sale_keeps_its_days_when_the_end_of_its_contract_changes():
+    ended = pl.lit(date(2024, 3, 10))
+    assert sold(PACK, month(4)) == [(month(1), date(2024, 1, 2), date(2024, 1, 2))]
+    assert sold(PACK, month(4), end_on=ended) == [(month(1), date(2024, 1, 2), date(2024, 3, 10))]
+    yearly = {**PACK, "expires_after": {"every": 12, "unit": "month"}}
+    assert sold(yearly, month(4), end_on=ended) == [(month(1), month(13), date(2024, 3, 10))]
 
 
 def test_what_grants_paid_is_told_by_grant_in_the_steps():

@@ -267,6 +267,18 @@ def test_a_window_without_a_quantity_is_refused():
         rate_windows(broken)
 
 
+def test_a_window_that_is_there_twice_is_refused_and_not_charged_twice():
+    twice = frame([(FLAT, "1", {}), (PER_UNIT, "2", {})]).with_columns(window_id=pl.lit("w"))
+    with pytest.raises(UsageError, match=r"1 windows are there more than once, .* 'w'"):
+        rate_windows(twice)
+
+
+def test_windows_come_back_in_their_order_whatever_their_models():
+    asked = frame([(PER_UNIT, "3", {}), (FLAT, "1", {}), (PER_UNIT, "2", {})])
+    turned = asked.reverse()
+    assert rate_windows(turned).rows() == rate_windows(asked).reverse().rows()
+
+
 def test_an_incomplete_price_is_refused():
     with pytest.raises(UsageError, match="1 windows have no amount_unrounded"):
         rated({"model": "per_unit", "unit_amount": "1"}, "1")

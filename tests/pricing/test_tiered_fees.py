@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from meterhouse.contracts.documents import Item
+from meterhouse.contracts.items import Item
 from meterhouse.pricing.scalar import charge
 from tests.pricing.parted import event, lines, month_of
 from tests.pricing.prices import prices, scaled

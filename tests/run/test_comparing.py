@@ -3,16 +3,22 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 
 from meterhouse.cli.app import App
 from meterhouse.cli.values import money_text
+from meterhouse.errors import Busy
+from meterhouse.locks import FileLock
+from meterhouse.run.whatif import whatif
 from tests.cli.conftest import SELLER, Home
 
 pytestmark = [
@@ -61,7 +67,7 @@ COMMITTED = "modifiers: {commitments: [{id: floor, amount: '200', period: quarte
 PRICES = {"dear": "2", "cheap": "1", "floored": "3", "same": "5", "committed": "3"}
 OTHER = {"dear": "1.5", "cheap": "1.25", "floored": "2", "committed": "2"}
 USED = {"dear": 10, "cheap": 20, "floored": 7, "same": 4, "committed": 7}
-IMPACT = Path(__file__).parents[2] / "examples" / "ci" / "impact.sh"
+CI = Path(__file__).parents[2] / "examples" / "ci"
 ISSUED = """
 select documents.customer_id, documents.kind, net, tax, total, account, entries.currency,
     sum(debit), sum(credit)
@@ -214,19 +220,88 @@ def test_a_period_without_days_is_refused_and_nothing_is_compared(home):
     assert "holds no day" in done.stderr
 
 
-def test_the_example_for_ci_writes_the_impact_of_a_changed_checkout_for_a_pull_request(
-    home, tmp_path
-):
-    folder = Path(sys.executable).parent
-    words = ["sh", str(IMPACT), str(home.folder), str(tmp_path / "impact.md")]
-    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+def git(folder, *words):
+    """Run git there as somebody, without the settings of this machine."""
+    alone = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    somebody = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+    subprocess.run(
+        ["git", *somebody, *words], cwd=folder, env={**os.environ, **alone}, check=True,
+        capture_output=True,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def repository(home, tmp_path):
+    """A git repository of the home: `main` has the recorded book, `change` other prices."""
+    folder = tmp_path / "repository"
+    write(folder / "book")
+    shutil.copy(home.folder / "meterhouse.yaml", folder)
+    shutil.copytree(CI, folder / "examples" / "ci")
+    git(folder, "init", "--initial-branch", "main")
+    git(folder, "add", ".")
+    git(folder, "commit", "--message", "The book that is recorded")
+    git(folder, "checkout", "-b", "change")
+    write(folder / "book", **OTHER)
+    git(folder, "commit", "--all", "--message", "Other prices")
+    return folder
+
+
+def priced(home, repository, branch, checkout):
+    """Clone the branch, bring lake and warehouse, and do the workflow's step that prices it."""
+    git(repository.parent, "clone", "--branch", branch, str(repository), str(checkout))
+    for name in ("lake", "warehouse", "published"):
+        shutil.copytree(home.folder / name, checkout / name)
+    workflow = yaml.safe_load((checkout / "examples/ci/invoice-impact.yml").read_text())
+    (step,) = [
+        one["run"] for one in workflow["jobs"]["impact"]["steps"]
+        if one.get("name") == "Price the change"
+    ]  # fmt: skip
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        words, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
-    )
+        ["sh", "-c", step], cwd=checkout, env={**os.environ, "PATH": path}, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    told = (tmp_path / "impact.md").read_text()
+    return (checkout / "impact.md").read_text()
+
+
+def test_a_period_in_which_nothing_is_charged_is_told_with_what_to_choose(home, tmp_path):
+    write(tmp_path / "other", **OTHER)
+    found = home.json("whatif", tmp_path / "other", "--from", "2025-01-01", "--to", "2025-02-01")
+    assert found["items"] == found["totals"] == []
+    (told,) = found["warnings"]
+    assert told.startswith("Neither book charges anything from 2025-01-01 to 2025-02-01")
+
+
+def test_the_workflow_prices_the_head_of_a_branch_and_finds_its_base_unchanged(
+    home, repository, tmp_path
+):
+    told = priced(home, repository, "change", tmp_path / "head")
     assert "| cheap | USD | 20.00 | 25.00 | 5.00 |" in told
     assert "| dear | credit_note | USD | -5.00 | -0.50 | -5.50 |" in told
+    base = priced(home, repository, "main", tmp_path / "base")
+    assert "cheap" not in base
+    assert "credit_note" not in base
+
+
+def test_a_run_need_not_wait_while_the_other_book_is_rated(home, tmp_path):
+    write(tmp_path / "other", **OTHER)
+    lake = App(home.folder).lake
+    free = {}
+
+    def listen(stage):
+        another = FileLock(home.folder / "locks" / "run.lock", "run", 0)
+        try:
+            with another.held():
+                free[stage.split()[0]] = True
+        except Busy:
+            free[stage.split()[0]] = False
+
+    whatif(lake, tmp_path / "other", date(2025, 8, 1), date(2025, 11, 1), listen)
+    assert free["Taking"] is False
+    assert free["Cutting"] is False
+    assert free["Rating"] is True
+    assert free["Comparing"] is True
 
 
 def test_what_a_plan_announces_is_what_the_next_run_issues_also_where_windows_are_cut_otherwise(

@@ -1,5 +1,6 @@
 """Periods that a change divides and fees with tiers, from the book to documents, and once more."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -8,8 +9,12 @@ from rich.console import Console
 
 from meterhouse.cli.tree import tree_of
 from meterhouse.errors import BookFault
+from meterhouse.run.asked_spans import Asked
+from meterhouse.run.estimates import estimate
 from meterhouse.run.explain import explain
 from meterhouse.run.rebuild import rebuild
+from meterhouse.run.scratch import scratch_run
+from meterhouse.run.shadows import measure_shadows
 from tests.truth.events import request
 
 pytestmark = pytest.mark.slow
@@ -132,6 +137,34 @@ def test_explain_tells_what_came_before_a_part(divided):
     assert "step earlier" in told
     assert "step charged_before" in told
     assert "step part" in told
+
+
+@pytest.mark.parametrize(("meter", "costs"), [("tokens", [70, 135]), ("users", [60, 60])])
+def test_an_estimate_of_a_part_costs_what_the_run_bills(divided, meter, costs):
+    month = Asked(meter, "div", date(2025, 10, 1), date(2025, 11, 1), "window", with_price=True)
+    assert [one["amount"] for one in estimate(divided.lake, month)["rows"]] == costs
+    # Also where only the last part is asked for.
+    (last,) = estimate(divided.lake, replace(month, start=date(2025, 10, 16)))["rows"]
+    assert last["amount"] == costs[1]
+
+
+def test_both_sides_of_a_shadow_cost_what_a_run_would_bill_by_them(divided, tmp_path):
+    home = divided.copy(tmp_path / "home")
+    home.record({**NEVER, "id": "beside", "aggregation": "sum", "shadow_of": "tokens"})
+    home.issue(date(2025, 12, 1))
+    known = home.lake.head().batch_seq
+    with (
+        scratch_run(home.lake, date(2025, 12, 1), known, copy=True) as run,
+        run.warehouse.connect(run.pin, run.known_at) as db,
+    ):
+        measure_shadows(run, db)
+        rows = db.execute(
+            "select side, window_start_on::varchar, lines.amount::decimal(12, 2)::varchar "
+            "from billing.shadow_lines as lines join billing.charge_windows using (window_id) "
+            "where contract_id = 'div-main' and window_start_on < '2025-11-01' order by 1, 2"
+        ).fetchall()
+    months = [("2025-10-01", "70.00"), ("2025-10-16", "135.00")]
+    assert rows == [(side, *one) for side in ("live", "shadow") for one in months]
 
 
 def test_a_stub_has_its_share_of_the_tiers_and_restart_begins_them_anew(home):

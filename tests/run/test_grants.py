@@ -213,3 +213,43 @@ def test_money_that_was_bought_pays_documents_after_tax_lot_by_lot(tmp_path):
     }
     assert home.issue(MONTHS[3]).drafts == []
     assert [one.is_identical for one in rebuild(home.lake, None)] == [True] * 4
+
+
+def test_a_wallet_is_not_refilled_in_a_pause_nor_after_the_end_nor_taken_back_when_used(tmp_path):
+    wallet = {"id": "wallet", "amount": "100", "kind": "paid"}
+    wallet["recurs"] = {"every": 1, "unit": "month"}
+    home = home_with(tmp_path / "home", wallet)
+    documents = list(YAML(typ="safe").load_all(BOOK))
+    contract = documents[-1] | {
+        "modifiers": {"credits": [wallet]},
+        "pauses": [{"from": date(2026, 1, 20), "until": date(2026, 2, 25)}],
+        "cancellation": {"on": date(2026, 3, 10), "effective": "period_end"},
+    }
+    home.record(contract)
+    home.land([use(1, 500)])
+    for through in (MONTHS[0], MONTHS[1], date(2026, 5, 1)):
+        settled(home, through)
+    # Nothing on 1 February, in the pause, nor on 1 April, where its last month ends.
+    assert billed(home) == {
+        ("tokens", "usage", "2026-01-01"): D(50),
+        ("wallet", "credit_sale", "2026-01-01"): D(100),
+        ("wallet", "credit_sale", "2026-03-01"): D(100),
+    }
+    home.record(contract | {"modifiers": {"credits": [wallet | {"effective": date(2026, 3, 1)}]}})
+    done = home.issue(date(2026, 5, 1))
+    assert "takes back 100 of credit wallet" in done.held["acme-2026"]
+    assert "60 more than is left of it" in done.held["acme-2026"]
+    assert ledger(home)["customer_prepayments"] == D(-140)
+
+
+def test_a_part_of_a_period_in_which_nothing_was_measured_takes_nothing_back(tmp_path):
+    documents = list(YAML(typ="safe").load_all(BOOK))
+    meter, contract = documents[3], documents[-1]
+    meter["aggregation"] = "latest"
+    dear = {"model": "per_unit", "unit_amount": "0.20"}
+    contract["items"][0]["prices"] = [{"from": date(2026, 1, 16), "price": dear}]
+    home = home_with(tmp_path / "home")
+    home.record(meter, contract)
+    home.land([use(1, 500)])
+    settled(home, MONTHS[1])
+    assert billed(home) == {("tokens", "usage", "2026-01-01"): D(50)}

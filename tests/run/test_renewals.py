@@ -3,7 +3,10 @@
 from datetime import date
 
 import pytest
+from ruamel.yaml import YAML
 
+from meterhouse.run.applying import plan_book
+from meterhouse.run.previewing import preview
 from meterhouse.run.renewals import renewals
 from meterhouse.warehouse import Warehouse
 from tests.cli.conftest import SELLER
@@ -133,6 +136,20 @@ def test_a_notice_that_is_recorded_late_takes_back_what_the_renewed_term_was_bil
     home.record({**CONTRACT, "renewal": declined})
     home.issue(NEW_YEAR)
     assert home.rows(BILLED) == [row for row in EXPECTED if row[2] < "2025-12-01"]
+
+
+def test_a_preview_rates_anew_what_depends_on_other_ends_of_terms_alone(planned, tmp_path):
+    home = planned.copy(tmp_path / "home")
+    monthly = {**CONTRACT["renewal"], "term": {"every": 1, "unit": "month"}}
+    home.book["contract", "plan-main", None] = {**CONTRACT, "renewal": monthly}
+    folder = tmp_path / "proposed"
+    folder.mkdir()
+    with (folder / "all.yaml").open("w") as file:
+        YAML().dump_all(list(home.book.values()), file)
+    told = preview(home.lake, plan_book(home.lake, folder), NEW_YEAR)
+    # The windows stand, but December is a term of its own: 451.00 of 1000.00 were used.
+    rows = told.windows.select("item_id", "amount_old", "amount_new").rows()
+    assert [row for row in rows if row[0] == "least"] == [("least", 0, 549)]
 
 
 def test_what_ends_soon_is_listed_in_bands_with_what_a_year_costs(planned):

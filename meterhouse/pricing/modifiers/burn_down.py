@@ -34,7 +34,7 @@ def burn_down(lines: pl.DataFrame, contracts: pl.DataFrame, through: date) -> pl
     """One row per commitment of a contract and span that has begun, columns of COLUMNS.
 
     `lines` are the desired ones, `contracts` those of `charge_lines`. `projected` goes on as the
-    days up to `through` have gone; the windows of a minimum or a commitment by window are no spans.
+    days that are charged so far; the windows of a minimum or a commitment by window are no spans.
     """
     terms = contract_terms(contracts).commitments
     ranks = terms.select("contract_id", item_id="id", made_by="rank")
@@ -69,19 +69,28 @@ def _charges(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def _told(found: pl.DataFrame, through: date) -> pl.DataFrame:
-    passed = found.with_columns(until=pl.min_horizontal(pl.lit(through), "cut_close")).with_columns(
-        days=days_between("cut_open", "until"), all=days_between("cut_open", "cut_close")
+    has_begun = (pl.col("cut_open") <= through) | (pl.col("counted") != 0)
+    behind = pl.col("counted") - pl.col("ahead")
+    ahead = _gone_on(pl.col("ahead"), "ahead_to") + _gone_on(behind, "behind_to")
+    return (
+        found.filter(has_begun)
+        .with_columns(
+            commitment_id="id",
+            span_start_on="cut_open",
+            span_end_on="cut_close",
+            committed="owed",
+            used="counted",
+            remaining="line_amount",
+            projected=to_places(ahead),
+            is_over=due_on() <= through,
+        )
+        .select(pl.col(name).cast(kind) for name, kind in COLUMNS.items())
     )
-    gone = pl.max_horizontal(pl.col("days"), pl.lit(1).cast(AMOUNT))
+
+
+def _gone_on(counted: pl.Expr, reaches_to: str) -> pl.Expr:
+    """What a span comes to if all of its days cost what those did that are charged so far."""
+    to = pl.min_horizontal(reaches_to, "cut_close")
+    gone = (to - pl.col("cut_open")).dt.total_days().clip(1).cast(AMOUNT)
     # exact: a forecast, never billed; rounded once, at the end.
-    ahead = pl.col("counted") * pl.col("all") / gone
-    return passed.with_columns(
-        commitment_id="id",
-        span_start_on="cut_open",
-        span_end_on="cut_close",
-        committed="owed",
-        used="counted",
-        remaining="line_amount",
-        projected=to_places(ahead),
-        is_over=due_on() <= through,
-    ).select(pl.col(name).cast(kind) for name, kind in COLUMNS.items())
+    return (counted * days_between("cut_open", "cut_close") / gone).fill_null(counted)

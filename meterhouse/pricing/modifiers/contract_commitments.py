@@ -1,5 +1,6 @@
 """Commitments of a contract: what a window, quarter, year or term is short of, when it is over."""
 
+from collections.abc import Callable, Collection, Sequence
 from datetime import date
 
 import polars as pl
@@ -8,16 +9,23 @@ from meterhouse.contracts.invoice_days import billed_on
 from meterhouse.money import AMOUNT
 from meterhouse.pricing.modifiers import shares
 from meterhouse.pricing.modifiers.contract_terms import DAYS, named
+from meterhouse.pricing.modifiers.counted import SPAN, placed, with_covered
 from meterhouse.pricing.modifiers.discounts import by_rank
 from meterhouse.pricing.modifiers.lines import Places, made
-from meterhouse.pricing.modifiers.renewed import with_terms
-from meterhouse.pricing.modifiers.spans import days_between, number_of, span_of
+from meterhouse.pricing.modifiers.spans import days_between
 from meterhouse.pricing.modifiers.terms import zero
 from meterhouse.pricing.steps import spelled, text
 
-_SPAN = ("contract_id", "opens", "closes", "cut_open", "cut_close")
-_DAY = pl.duration(days=1)
 _TERMS = ("id", "amount", "prorate", "true_up", "component", "period", "counts")
+# What a line of a span needs beside it: of the last charge that it counts.
+_CONTEXT = ("based_on", "currency", "is_late", "end_on", *DAYS)
+
+
+def by_days(found: pl.DataFrame) -> pl.DataFrame:
+    """The spans with `left` of `whole`: the days that the contract leaves of each."""
+    return found.with_columns(
+        left=days_between("cut_open", "cut_close"), whole=days_between("opens", "closes")
+    )
 
 
 def contract_commitments(
@@ -36,81 +44,68 @@ def contract_commitments(
     return charges, lines
 
 
-def spans(charges: pl.DataFrame, places: Places) -> pl.DataFrame:
-    """One row per contract and span of its commitment: committed, counted and what it is short."""
+def spans(
+    charges: pl.DataFrame,
+    places: Places,
+    part: Callable[[pl.DataFrame], pl.DataFrame] = by_days,
+    context: Sequence[str] = (),
+) -> pl.DataFrame:
+    """One row per contract and span of its commitment: committed, counted and what it is short.
+
+    `part` is what is owed of a span that is cut, but for periods of items; `context` are columns
+    of terms to keep.
+    """
     counted = pl.when(pl.col("counts") == "gross").then("gross").otherwise("net")
     mine = pl.when(named("item_id")).then(counted).otherwise(zero())
-    context = ("based_on", "currency", "is_late", "end_on", *DAYS)
+    is_ahead = pl.col("timing") != "arrears"
+    found = placed(with_covered(charges))
     # Of a period that changes cut, an item has several windows, whose shares add up.
-    share = shares.part(pl.col("amount"), pl.col("prorate")).sum().over(*_SPAN, "item_id")
-    found = (
-        _placed(charges)
-        .with_columns(by_share=share)
+    share = _charged_part(found.columns).sum().over(*SPAN, "item_id")
+    summed = (
+        found.with_columns(by_share=share)
         .sort("contract_id", "window_start_on", "item_id", "charge_id")
-        .group_by(_SPAN, maintain_order=True)
+        .group_by(SPAN, maintain_order=True)
         .agg(
-            pl.col(_TERMS).first(),
-            pl.col(context).last(),
+            pl.col(*_TERMS, *context).first(),
+            pl.col(_CONTEXT).last(),
             pl.col("by_share").max(),
+            first_due_on=pl.col("due_on").min(),
             counted=mine.sum(),
+            # What was paid in advance, and the days to which that and what is in arrears reach.
+            ahead=mine.filter(is_ahead).sum(),
+            ahead_to=pl.col("window_end_on").filter(is_ahead, mine != 0).max(),
+            behind_to=pl.col("window_end_on").filter(~is_ahead, mine != 0).max(),
         )
     )
-    return found.with_columns(owed=places(_owed())).with_columns(
-        line_amount=pl.max_horizontal(pl.col("owed") - pl.col("counted"), zero())
+    return (
+        part(summed)
+        .with_columns(owed=places(_owed()))
+        .with_columns(line_amount=pl.max_horizontal(pl.col("owed") - pl.col("counted"), zero()))
     )
 
 
-def _placed(charges: pl.DataFrame) -> pl.DataFrame:
-    """The charges with the span that counts them, whole and as the contract cuts it.
-
-    What is paid in advance counts where it begins, and what is in arrears where it ends: then all
-    that a span counts is billed when it is over.
-    """
-    # A term that was agreed by `until` is one, whatever follows it.
-    is_term = (pl.col("period") == "term") & pl.col("until").is_null()
-    begins = pl.when(is_term).then(pl.max_horizontal("start", "term_open"))
-    dated = (
-        with_terms(charges.with_columns(counted_on=_counted_on()), "counted_on")
-        .with_columns(
-            first=pl.coalesce(begins, "start", "start_on"),
-            last=pl.coalesce("until", pl.when(is_term).then("term_close"), "end_on"),
-        )
-        .filter(
-            pl.col("counted_on") >= pl.col("first"),
-            pl.col("last").is_null() | (pl.col("counted_on") < pl.col("last")),
-        )
+def _charged_part(columns: Collection[str]) -> pl.Expr:
+    """The window's part of what is owed for a full period, less what of it went back."""
+    charged = shares.part(pl.col("amount"), pl.col("prorate"))
+    if "credit_numerator" not in columns:
+        return charged
+    credit, of_credit = (
+        pl.col(f"credit_{name}").cast(AMOUNT) for name in ("numerator", "denominator")
     )
-    opens, closes = span_of("counted_on", "period", "first", "last")
-    is_window = pl.col("period") == "window"
-    whole = dated.with_columns(
-        opens=pl.when(is_window).then("period_start_on").otherwise(opens),
-        closes=pl.when(is_window).then("period_end_on").otherwise(closes),
-    ).filter(pl.col("closes").is_not_null())
-    # Of a ramp, each span has its own amount, and the last holds for all that follow.
-    place = pl.min_horizontal(
-        number_of("opens", "period", "first"), pl.col("amounts").list.len() - 1
-    )
-    return whole.with_columns(
-        amount=pl.coalesce(pl.col("amounts").list.get(place, null_on_oob=True), "amount"),
-        cut_open=pl.max_horizontal("opens", "start_on"),
-        cut_close=pl.min_horizontal("closes", "end_on"),
-    )
-
-
-def _counted_on() -> pl.Expr:
-    """The first day of what is paid in advance, the last one of what is in arrears."""
-    last = pl.col("window_end_on") - pl.when("is_late").then(pl.duration()).otherwise(_DAY)
-    return pl.when(pl.col("timing") == "arrears").then(last).otherwise("window_start_on")
+    # What a change gives back and charges anew comes to the whole again.
+    # exact: one multiplication, then one division, as in shares.part.
+    back = pl.col("amount") * credit / of_credit
+    return charged - pl.when(pl.col("prorate") & (credit != 0)).then(back).otherwise(zero())
 
 
 def _owed() -> pl.Expr:
     """The committed amount, or its share: of a period by its windows, of a longer span by days."""
     by_share = pl.min_horizontal("by_share", "amount")
-    cut, full = days_between("cut_open", "cut_close"), days_between("opens", "closes")
+    left, whole = pl.col("left").cast(AMOUNT), pl.col("whole").cast(AMOUNT)
     # exact: one multiplication, then one division at 18 places of whole days (see shares.py).
-    by_days = pl.col("amount") * cut / full
-    is_cut = pl.col("prorate") & (cut != full)
-    longer = pl.when(is_cut).then(by_days).otherwise("amount")
+    by_part = pl.col("amount") * left / whole
+    is_cut = pl.col("prorate") & (left != whole)
+    longer = pl.when(is_cut).then(by_part).otherwise("amount")
     of_period = pl.when("prorate").then(by_share).otherwise("amount")
     return pl.when(pl.col("period") == "window").then(of_period).otherwise(longer).cast(AMOUNT)
 
@@ -134,8 +129,17 @@ def _named(short: pl.DataFrame) -> pl.DataFrame:
 
 
 def _rows(short: pl.DataFrame, charges: pl.DataFrame) -> pl.DataFrame:
-    """The shortfalls as charges of their own, which credits and the service fee read."""
+    """The shortfalls as charges of their own, which credits and the service fee read.
+
+    One of a period is of that period; it has no part of it to be owed anything for.
+    """
+    is_window = pl.col("period") == "window"
     rows = _named(short).with_columns(
+        period_start_on=pl.when(is_window).then("opens"),
+        period_end_on=pl.when(is_window).then("closes"),
+        share_numerator=pl.lit(0),
+        share_denominator=pl.lit(1),
+        unused=zero(),
         charge_id=pl.format("{}|{}|{}", "contract_id", "id", "cut_open"),
         gross=zero(),
         net="line_amount",

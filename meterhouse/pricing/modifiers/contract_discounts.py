@@ -8,6 +8,7 @@ from meterhouse.money import PLACES
 from meterhouse.pricing.modifiers import discounts
 from meterhouse.pricing.modifiers.contract_terms import named
 from meterhouse.pricing.modifiers.lines import Places, made
+from meterhouse.pricing.modifiers.renewed import RAISES, raised
 from meterhouse.pricing.modifiers.unused import kept
 from meterhouse.pricing.steps import or_null, spelled, text
 
@@ -36,18 +37,29 @@ def contract_discounts(
 
 def _totals(of: pl.DataFrame, places: Places) -> pl.DataFrame:
     """One row per boundary: what the discount takes off it in all, in the order of time."""
-    given = ("percentage", "off", "cap", "cap_total", "currency")
-    base = of.group_by(BOUNDARY).agg(pl.col(given).first(), base=pl.col("weight").sum())
+    given = ("percentage", "off", "cap", "cap_total", "currency", RAISES)
+    summed = of.group_by(BOUNDARY).agg(
+        pl.col(given).first(),
+        base=pl.col("weight").sum(),
+        newest_on=pl.col("window_start_on").max(),
+    )
+    # A boundary at which a term ends and the next one begins is one of the next.
+    base = raised(summed, "newest_on", "off", "cap")
     took = discounts.off(pl.col("base"), places, "contract_id")
     return base.sort(BOUNDARY).with_columns(total=took).select(*BOUNDARY, "base", "total")
 
 
 def spread(charges: pl.DataFrame, weight: str) -> pl.DataFrame:
     """The charges with `share`: their parts of the `total` of their boundary."""
-    placed = charges.with_columns(
-        places=pl.col("currency").replace_strict(dict(PLACES), return_dtype=pl.Int64)
+    return allocated(with_places(charges), by=BOUNDARY, amount="total", weight=weight).drop(
+        "places"
     )
-    return allocated(placed, by=BOUNDARY, amount="total", weight=weight).drop("places")
+
+
+def with_places(charges: pl.DataFrame) -> pl.DataFrame:
+    """The charges with the places of their currency."""
+    places = pl.col("currency").replace_strict(dict(PLACES), return_dtype=pl.Int64)
+    return charges.with_columns(places=places)
 
 
 def less(charges: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:

@@ -7,12 +7,22 @@ import polars as pl
 from meterhouse.money import AMOUNT
 from meterhouse.pricing.modifiers.discounts import ranked
 from meterhouse.pricing.modifiers.grants import grants_of
-from meterhouse.pricing.modifiers.renewed import with_term_ends
+from meterhouse.pricing.modifiers.renewed import RAISES, TERM_ENDS, with_term_ends
 from meterhouse.pricing.modifiers.terms import CONTRACT, amounts, days, decoded, listed
 
 MINIMUM = "minimum"
 # When a contract is billed, if not when something is due.
 DAYS = {"due_after_days": pl.lit(0, pl.Int64), "invoice_day": pl.lit(None, pl.Int64)}
+# How the parts of a period are counted, where the profile says it; see contracts/profile.py.
+PROFILE = {
+    "day_count": pl.lit(None, pl.String),
+    "fixed_days": pl.lit(None, pl.Int64),
+    "factor_scale": pl.lit(None, pl.String),
+    "profile_prorate_end": pl.lit(None, pl.String),
+}
+# The days from and until which it is paused; nothing is refilled on them.
+PAUSED = {"paused": pl.lit(None, pl.List(pl.Struct({"from_on": pl.Date, "until_on": pl.Date})))}
+TERMED = (TERM_ENDS, RAISES)
 
 
 class Terms(NamedTuple):
@@ -32,27 +42,47 @@ def contract_terms(contracts: pl.DataFrame) -> Terms:
     modified = with_term_ends(contracts.filter(pl.col("modifiers").is_not_null()))
     fields = decoded(modified["modifiers"], CONTRACT)
     lives = _with_days(modified).select(
-        "contract_id", "modifiers", "start_on", "end_on", "term_ends", *DAYS
+        "contract_id", "modifiers", "start_on", "end_on", *TERMED, *DAYS, *PROFILE, *PAUSED
     )
     terms = lives.join(fields, on="modifiers", how="left")
-    life = ("contract_id", "start_on", "end_on", "term_ends")
+    life = ("contract_id", "start_on", "end_on", *TERMED)
     return Terms(
         pools=_pools(terms, life),
         discounts=ranked(
-            listed(terms.select("contract_id", "discounts"), "discounts"), "contract_id"
+            listed(terms.select("contract_id", RAISES, "discounts"), "discounts"), "contract_id"
         ),
         commitments=_commitments(terms, (*life, *DAYS)),
-        credits=grants_of(listed(terms.select(*life, "credits"), "credits")),
-        fees=terms.filter(pl.col("service_fee").is_not_null())
-        .select("contract_id", "service_fee")
+        credits=grants_of(listed(terms.select(*life, *PAUSED, "credits"), "credits")),
+        fees=_fees(terms, (*life, *DAYS, *PROFILE)),
+    )
+
+
+def _fees(terms: pl.DataFrame, life: tuple[str, ...]) -> pl.DataFrame:
+    """The service fees, with what a commitment says beside its amount, so that spans count them."""
+    nothing = pl.lit(None, dtype=pl.String)
+    return (
+        terms.filter(pl.col("service_fee").is_not_null())
+        .select(*life, "service_fee")
         .unnest("service_fee")
-        .with_columns(*amounts("percentage", "amount")),
+        .with_columns(
+            *amounts("percentage", "amount", "cap", "minimum"),
+            period=pl.col("period").fill_null("window"),
+            prorate=pl.col("prorate").fill_null(value=True),
+            start=pl.lit(None, dtype=pl.Date),
+            until=pl.lit(None, dtype=pl.Date),
+            amounts=pl.lit(None, dtype=pl.List(AMOUNT)),
+            items=pl.lit(None, dtype=pl.List(pl.String)),
+            counts=pl.lit("net"),
+            true_up="description",
+            component=nothing,
+        )
     )
 
 
 def _with_days(contracts: pl.DataFrame) -> pl.DataFrame:
-    """The contracts with the days on which they are billed, where they do not say them."""
-    missing = {name: given for name, given in DAYS.items() if name not in contracts.columns}
+    """The contracts with when they are billed and how counted, where they do not say it."""
+    known = DAYS | PROFILE | PAUSED
+    missing = {name: given for name, given in known.items() if name not in contracts.columns}
     return contracts.with_columns(**missing)
 
 

@@ -33,5 +33,5 @@ def contract_lines(
     mine, off = contract_discounts(mine, terms.discounts, places)
     mine, short = contract_commitments(mine, terms.commitments, places, through)
     mine, paid = credit(mine, terms.credits, places, last_day(charges, through), draws)
-    fees = service_fees(mine, terms.fees, places)
+    fees = service_fees(mine, terms.fees, places, through)
     return pl.concat([pl.DataFrame(schema=LINES), *off, *short, *paid, *fees])

@@ -7,7 +7,7 @@ import polars as pl
 from meterhouse.money import AMOUNT
 from meterhouse.pricing.modifiers.contract_discounts import about
 from meterhouse.pricing.modifiers.grant_balances import balance_rows, use_rows
-from meterhouse.pricing.modifiers.grants import Draws, instant, lots_of, paid, used
+from meterhouse.pricing.modifiers.grants import Draws, instant, lasting, lots_of, paid, used
 from meterhouse.pricing.modifiers.lines import Places, made
 from meterhouse.pricing.modifiers.terms import zero
 from meterhouse.pricing.steps import spelled, text
@@ -59,21 +59,26 @@ def _reached(charges: pl.DataFrame, terms: pl.DataFrame) -> pl.DataFrame:
         return terms
     counts = pl.col("reward_items").list.contains(pl.col("item_id")).fill_null(value=False)
     is_any = pl.col("reward_items").list.len().fill_null(0) == 0
-    spent = pl.col("net").cum_sum().over("contract_id", "id")
+    # What is due on one day counts together, whatever comes first on it.
     reached = (
         charges.select("contract_id", "item_id", "due_on", "net")
         .join(rewards.select("contract_id", "id", "reward_spend", "reward_items"), on="contract_id")
         .filter(is_any | counts)
-        .with_columns(spent=spent)
+        .group_by("contract_id", "id", "reward_spend", "due_on")
+        .agg(pl.col("net").sum())
+        .with_columns(spent=pl.col("net").cum_sum().over("contract_id", "id", order_by="due_on"))
         .filter(pl.col("spent") >= pl.col("reward_spend"))
         .group_by("contract_id", "id")
         .agg(reached_on=pl.col("due_on").min())
     )
     joined = terms.join(reached, on=["contract_id", "id"], how="left", maintain_order="left")
     granted = pl.max_horizontal("granted_on", "reached_on")
-    return joined.filter(
+    known = joined.filter(
         pl.col("reward_spend").is_null() | pl.col("reached_on").is_not_null()
-    ).with_columns(granted_on=granted).drop("reached_on")  # fmt: skip
+    ).with_columns(granted_on=granted)
+    # Those that last for a time last from the day on which they were reached.
+    ends = pl.when(pl.col("reached_on").is_not_null()).then(lasting())
+    return known.with_columns(expires_on=pl.coalesce("expires_on", ends)).drop("reached_on")
 
 
 def _uses(charges: pl.DataFrame, terms: pl.DataFrame) -> pl.DataFrame:

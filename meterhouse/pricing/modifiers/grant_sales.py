@@ -9,7 +9,8 @@ from meterhouse.pricing.modifiers.grants import CREDIT_SALE, UNITS_SALE, moved, 
 from meterhouse.pricing.modifiers.lines import made, to_places
 from meterhouse.pricing.steps import spelled, text
 
-# One row per sale: `until_on` is the day to which it serves, the day after where there is none.
+# One row per sale. Its window does not hang on when the contract ends, which may change after it
+# was billed: to where the contract ends by now, it serves (`served_end_on`).
 SALES: dict[str, pl.DataType | type[pl.DataType]] = {
     "contract_id": pl.String,
     "item_id": pl.String,
@@ -17,6 +18,7 @@ SALES: dict[str, pl.DataType | type[pl.DataType]] = {
     "component": pl.String,
     "window_start_on": pl.Date,
     "window_end_on": pl.Date,
+    "served_end_on": pl.Date,
     "price": pl.String,
 }
 
@@ -30,10 +32,13 @@ def sales(terms: pl.DataFrame, last: date) -> pl.DataFrame:
     )
     again = refills(paid, last)
     both = pl.concat(
-        [first.with_columns(sold_on="granted_on"), again.rename({"refill_on": "sold_on"})],
+        [
+            first.with_columns(sold_on="granted_on", number=pl.lit(0, dtype=pl.Int64)),
+            again.rename({"refill_on": "sold_on"}),
+        ],
         how="diagonal",
     )
-    until = pl.min_horizontal(_next(), "expires_on", "end_on")
+    until = pl.min_horizontal(_next(), "expires_on")
     is_money = pl.col("unit") == "money"
     day_after = pl.col("sold_on") + pl.duration(days=1)
     amount = pl.when(is_money).then("amount").otherwise(pl.col("amount") * pl.col("unit_price"))
@@ -44,6 +49,9 @@ def sales(terms: pl.DataFrame, last: date) -> pl.DataFrame:
         window_start_on="sold_on",
         # Money is earned when it is used, not by the day.
         window_end_on=pl.when(is_money).then(day_after).otherwise(pl.coalesce(until, day_after)),
+        served_end_on=pl.when(is_money)
+        .then(day_after)
+        .otherwise(pl.coalesce(pl.min_horizontal(until, "end_on"), day_after)),
         price=object_of({"amount": string(text(amount)), "model": string(pl.lit("flat"))}),
     )
     return told.select(pl.col(name).cast(kind) for name, kind in SALES.items()).sort(
@@ -52,11 +60,8 @@ def sales(terms: pl.DataFrame, last: date) -> pl.DataFrame:
 
 
 def _next() -> pl.Expr:
-    """The day of the next refill; null where there is none."""
-    nth = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over(
-        "contract_id", "id", order_by="sold_on"
-    )
-    later = moved("granted_on", "recurs_every", "recurs_unit", nth)
+    """The day of the next refill, paused or not; null where there is none."""
+    later = moved("granted_on", "recurs_every", "recurs_unit", pl.col("number") + 1)
     return pl.when(pl.col("recurs_unit").is_not_null()).then(later)
 
 

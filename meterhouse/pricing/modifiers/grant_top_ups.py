@@ -1,8 +1,9 @@
 """Top-ups: what is added to a grant whenever a use leaves no more of it than a level.
 
-A top-up is dated by the use that made it, and pays the rest of it. What a grant is asked for does
-not hang on what it holds, so one drawing of a grant without bounds tells all that it is asked for,
-and sums tell the top-ups of each month.
+A top-up is dated by the use that made it, and pays the rest of it. What a grant is asked for hangs
+on what those before it hold, not on what it holds itself: so one drawing of a grant without bounds
+tells all that it is asked for, and sums tell the top-ups of each month; those that are used before
+it come first.
 """
 
 from decimal import Decimal
@@ -11,6 +12,7 @@ from typing import Protocol
 import polars as pl
 
 from meterhouse.entitlements.drawdown import Drawn
+from meterhouse.entitlements.grants import in_order
 from meterhouse.money import AMOUNT
 
 # One row per grant and day on which it was topped up, and the use that was the first to do it.
@@ -35,10 +37,28 @@ def top_ups(
 ) -> pl.DataFrame:
     """The top-ups (MADE) of grants that say so, by what `draw` gives of lots and uses."""
     own = terms.filter(pl.col("top_up_below").is_not_null())
-    if own.is_empty():
-        return pl.DataFrame(schema=MADE)
-    rules = own.select(*_GRANT, "amount", "top_up_below", "top_up_amount", "top_up_most")
-    asked = _asked(lots, rules, uses, draw)
+    found = pl.DataFrame(schema=MADE)
+    # A round is one such grant of every contract.
+    for _, rules in sorted(_in_turn(lots, own).partition_by("turn", as_dict=True).items()):
+        known = pl.concat([lots, topped(lots, found)])
+        asked = _asked(known, rules.drop("turn"), uses, draw)
+        found = pl.concat([found, _by_month(asked, rules)])
+    return found
+
+
+def _in_turn(lots: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
+    """The rules of grants with their `turn` among those of their contract."""
+    ranks = in_order(lots).select("rank", contract_id="customer_id", id="id")
+    turn = pl.col("rank").rank("ordinal").over("contract_id")
+    return (
+        own.join(ranks, on=_GRANT)
+        .with_columns(turn=turn)
+        .select(*_GRANT, "amount", "top_up_below", "top_up_amount", "top_up_most", "turn")
+    )
+
+
+def _by_month(asked: pl.DataFrame, rules: pl.DataFrame) -> pl.DataFrame:
+    """The top-ups (MADE) of what is asked of the grants of the rules."""
     state, found = rules.select(*_GRANT, balance="amount"), [pl.DataFrame(schema=MADE)]
     # A round is a month of every contract: what was left of one is there in the next.
     for _, month in sorted(asked.partition_by("month", as_dict=True).items()):

@@ -4,7 +4,7 @@ A use is at the first local day of its window. Days are told as UTC midnights: w
 days of the contract's zone, whatever instants these are.
 """
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time
 from functools import partial
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ TERMS = (
     *("contract_id", "id", "description", "unit", "kind", "amount", "unit_price", "priority"),
     *("items", "granted_on", "expires_on", "recurs_every", "recurs_unit", "lasts_every"),
     *("lasts_unit", "rollover_min", "rollover_max", "preserve_overage", "start_on", "end_on"),
-    "on",
+    *("on", "paused"),
     *("top_up_below", "top_up_amount", "top_up_most", "reward_spend", "reward_items"),
 )
 # Components of the lines that grants are bought by: money, and units.
@@ -81,12 +81,18 @@ def grants_of(listed: pl.DataFrame) -> pl.DataFrame:
         reward_spend=field("reward", "spend"),
         reward_items=pl.col("reward").struct.field("items"),
     ).with_columns(expires_on=pl.col("expires"))
-    # What is bought as money again and again lapses lot by lot.
+    # What is bought as money again and again lapses lot by lot; of a reward nobody knows yet when
+    # it is granted.
     lots = (pl.col("unit") == "money") & (pl.col("kind") == "paid")
-    ends = pl.when(~lots & pl.col("lasts_unit").is_not_null()).then(
-        moved("granted_on", "lasts_every", "lasts_unit")
-    )
+    is_dated = ~lots & pl.col("reward_spend").is_null()
+    ends = pl.when(is_dated).then(lasting())
     return told.with_columns(expires_on=pl.coalesce("expires_on", ends)).select(TERMS)
+
+
+def lasting() -> pl.Expr:
+    """The day to which a grant holds by how long it lasts; null where it does not say."""
+    later = moved("granted_on", "lasts_every", "lasts_unit")
+    return pl.when(pl.col("lasts_unit").is_not_null()).then(later)
 
 
 def _renewed(listed: pl.DataFrame) -> pl.DataFrame:
@@ -116,9 +122,10 @@ def moved(day: str, count: str, unit: str, times: pl.Expr | None = None) -> pl.E
 
 
 def refills(terms: pl.DataFrame, last: date) -> pl.DataFrame:
-    """The grants that recur, one row for each day of a refill up to `last`: `refill_on`.
+    """The grants that recur, one row for each day of a refill up to `last`: its `number`, from 1,
+    and `refill_on`.
 
-    While the contract lives and the grant has not expired.
+    While the contract lives and is not paused, and the grant has not expired.
     """
     recurring = terms.filter(pl.col("recurs_unit").is_not_null(), pl.col("granted_on") <= last)
     months = pl.col("recurs_unit").replace_strict(_MONTHS, default=None, return_dtype=pl.Int64)
@@ -136,7 +143,21 @@ def refills(terms: pl.DataFrame, last: date) -> pl.DataFrame:
     lives = (pl.col("end_on").is_null() | (on < pl.col("end_on"))) & (
         pl.col("expires_on").is_null() | (on < pl.col("expires_on"))
     )
-    return dated.filter((on <= last) & lives).drop("number")
+    return _not_paused(dated.filter((on <= last) & lives))
+
+
+def _not_paused(refilled: pl.DataFrame) -> pl.DataFrame:
+    """The refills but those of days on which their contract is paused."""
+    key = ("contract_id", "id", "refill_on")
+    pauses = (
+        refilled.filter(pl.col("paused").list.len() > 0)
+        .select(*key, "paused")
+        .explode("paused", empty_as_null=False, keep_nulls=False)
+        .unnest("paused")
+    )
+    on, until = pl.col("refill_on"), pl.col("until_on")
+    inside = pauses.filter((pl.col("from_on") <= on) & (until.is_null() | (on < until)))
+    return refilled.join(inside, on=list(key), how="anti", maintain_order="left")
 
 
 def last_day(windows: pl.DataFrame, through: date) -> date:
@@ -180,8 +201,8 @@ def used(lots: pl.DataFrame, terms: pl.DataFrame, uses: pl.DataFrame, last: date
         at=instant("refill_on"),
         preserve_overage=pl.lit(None, dtype=pl.Boolean),
     )
-    until = pl.Series([last + timedelta(days=1)]).cast(pl.Datetime("us"))
-    as_of = until.dt.replace_time_zone("UTC").item()
+    # Within the last day: what begins on the next is not there yet, what ends with it still holds.
+    as_of = datetime.combine(last, time.max, UTC)
     marks, uses = marks.select(list(MARKS)), uses.select(list(USES))
     made = top_ups(lots, terms, uses, partial(draw, as_of=as_of, marks=marks, by_turn=True))
     lots = pl.concat([lots, topped(lots, made)])
@@ -198,7 +219,7 @@ def paid(found: Used) -> pl.DataFrame:
         .agg(
             pl.col("turn").min(),
             share=pl.col("quantity").sum().cast(AMOUNT),
-            granted=pl.col("granted").first(),
+            granted=pl.col("granted").sort_by("turn").first(),
         )
         .sort("turn")
         .rename({"customer_id": "contract_id"})

@@ -5,10 +5,12 @@ from decimal import Decimal
 import polars as pl
 
 from meterhouse.money import AMOUNT
+from meterhouse.pricing.divided import PERIOD
 from meterhouse.pricing.models import MODELS
 from meterhouse.pricing.modifiers import quantities
 from meterhouse.pricing.modifiers.contract_terms import named
 from meterhouse.pricing.modifiers.discounts import by_rank
+from meterhouse.pricing.modifiers.renewed import with_terms
 from meterhouse.pricing.modifiers.spans import span_of
 from meterhouse.pricing.modifiers.terms import zero
 
@@ -22,11 +24,15 @@ def pooled(windows: pl.DataFrame, terms: pl.DataFrame) -> pl.DataFrame:
     for one in by_rank(terms):
         joined = windows.join(one, on="contract_id", how="left", maintain_order="left")
         first, last = pl.coalesce("start", "start_on"), pl.col("end_on")
-        dated = joined.with_columns(first=first, last=last)
+        dated = with_terms(joined.with_columns(first=first, last=last))
         opens, _ = span_of("window_start_on", "cadence", "first", "last")
-        is_window = pl.col("cadence") == "window"
+        cadence = pl.col("cadence")
         spanned = dated.with_columns(
-            opens=pl.when(is_window).then("window_start_on").otherwise(opens),
+            opens=pl.when(cadence == "window")
+            .then(_begun(joined))
+            .when(cadence == "term")
+            .then(pl.max_horizontal("first", "term_open"))
+            .otherwise(opens),
             size=pl.col("quantity_right").fill_null(zero()),
         )
         wanted = pl.col("quantity").cast(AMOUNT).clip(lower_bound=Decimal(0))
@@ -34,6 +40,14 @@ def pooled(windows: pl.DataFrame, terms: pl.DataFrame) -> pl.DataFrame:
         took = quantities.taken(pl.col("size"), asked, "contract_id", "opens")
         windows = quantities.given(spanned.with_columns(taken=took)).select(columns)
     return windows
+
+
+def _begun(windows: pl.DataFrame) -> pl.Expr:
+    """The day on which the window begins: of the parts of a divided period, the first of them."""
+    day = pl.col("window_start_on")
+    if "nth" not in windows.columns:
+        return day
+    return pl.when(pl.col("nth").is_not_null()).then(day.min().over(PERIOD)).otherwise(day)
 
 
 def _shares() -> pl.Expr:

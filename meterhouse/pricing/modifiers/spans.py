@@ -34,6 +34,12 @@ def number_of(opens: str, cadence: str, first: str) -> pl.Expr:
     return (years + day.month().cast(pl.Int64) - start.month()) // months
 
 
+def nth_span(number: pl.Expr, cadence: str, first: str) -> pl.Expr:
+    """The first day of the span before which so many lie, by columns; null for a term."""
+    months = pl.col(cadence).replace_strict(MONTHS, default=None, return_dtype=pl.Int64)
+    return _boundary(first, number * months)
+
+
 def _boundary(first: str, k: pl.Expr) -> pl.Expr:
     return boundary_expr(pl.col(first), pl.col(first).dt.day().cast(pl.Int64), k)
 

@@ -34,6 +34,7 @@ _CREDIT = (
     "on",
 )
 _EVERY = pl.Struct({"every": pl.Int64, "unit": TEXT})
+_FEE = ("id", "description", "percentage", "amount", "period", "cap", "minimum")
 _COMMITMENT = ("id", "amount", "period", "start", "until", "counts", "true_up")
 CONTRACT = pl.Struct(
     {
@@ -74,9 +75,7 @@ CONTRACT = pl.Struct(
                 }
             )
         ),
-        "service_fee": pl.Struct(
-            dict.fromkeys(("id", "description", "percentage", "amount"), TEXT)
-        ),
+        "service_fee": pl.Struct({**dict.fromkeys(_FEE, TEXT), "prorate": YES}),
     }
 )
 
