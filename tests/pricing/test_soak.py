@@ -28,6 +28,11 @@ def law(examples, *strategies):
     return lambda claim: pytest.mark.soak(many(given(*strategies)(claim)))
 
 
+def check(claim, *drawn):
+    """The assertions of a property on what was drawn for it."""
+    claim.hypothesis.inner_test(*drawn)
+
+
 def test_every_model_has_random_prices():
     # `flat` has days and no quantity: tests/pricing/test_rating.py tries it.
     assert set(MODELS) == {"flat", *BY_QUANTITY, *BY_EVENT, *BY_PARTS}
@@ -35,25 +40,31 @@ def test_every_model_has_random_prices():
 
 @law(MANY, st.lists(models.rows_of(BY_QUANTITY), min_size=1, max_size=8))
 def test_soak_a_quantity_is_rated_as_the_obvious_charge_says(rows):
-    claim = models.test_a_quantity_is_rated_as_the_obvious_charge_says
-    claim.hypothesis.inner_test(rows)
+    check(
+        models.test_a_quantity_is_rated_as_the_obvious_charge_says,
+        rows,
+    )
 
 
 @law(MANY, st.lists(models.rows_with_events(), min_size=1, max_size=6))
 def test_soak_events_are_rated_as_the_obvious_charge_says(rows):
-    claim = models.test_events_are_rated_as_the_obvious_charge_says
-    claim.hypothesis.inner_test(rows)
+    check(
+        models.test_events_are_rated_as_the_obvious_charge_says,
+        rows,
+    )
 
 
 @law(MANY, st.lists(part_models.rows(), min_size=1, max_size=5))
 def test_soak_parts_are_rated_as_the_obvious_charge_says(rows):
-    claim = part_models.test_parts_are_rated_as_the_obvious_charge_says_and_explain_themselves
-    claim.hypothesis.inner_test(rows)
+    check(
+        part_models.test_parts_are_rated_as_the_obvious_charge_says_and_explain_themselves,
+        rows,
+    )
 
 
 @law(MANY, st.lists(rating.priced_quantities(), min_size=1, max_size=6))
 def test_soak_usage_is_rated_as_the_obvious_charge_says(rows):
-    rating.test_usage_is_rated_as_the_obvious_charge_says.hypothesis.inner_test(rows)
+    check(rating.test_usage_is_rated_as_the_obvious_charge_says, rows)
 
 
 @law(
@@ -63,5 +74,9 @@ def test_soak_usage_is_rated_as_the_obvious_charge_says(rows):
     st.lists(st.integers(1, amendments.LENGTH), min_size=5, max_size=5),
 )
 def test_soak_amendments_billed_one_by_one_come_to_the_last_contract_at_once(told, daily, days):
-    claim = amendments.test_what_amendments_were_billed_one_by_one_is_what_the_last_contract_costs
-    claim.hypothesis.inner_test(told, daily, days)
+    check(
+        amendments.test_what_amendments_were_billed_one_by_one_is_what_the_last_contract_costs,
+        told,
+        daily,
+        days,
+    )

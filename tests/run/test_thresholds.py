@@ -239,4 +239,4 @@ def test_a_plan_shows_what_a_new_threshold_would_bill_at_once(home):
     with (home.path / "book" / "all.yaml").open("w") as file:
         YAML().dump_all(list(proposed.values()), file)
     (document,) = CommandHome(home.path).json("plan")["money"]["documents"]
-    assert (document["boundary_on"], D(document["net"])) == ("2025-02-10", D(260))
+    assert (document["invoice_date"], D(document["net"])) == ("2025-02-10", D(260))
