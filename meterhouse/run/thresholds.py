@@ -10,7 +10,7 @@ from collections.abc import Callable
 import duckdb
 import polars as pl
 
-from meterhouse.invoicing.difference import Early
+from meterhouse.invoicing.difference import NOTHING_EARLY, Early
 from meterhouse.invoicing.thresholds import LOOKS, THRESHOLDS, crossed
 from meterhouse.money import AMOUNT
 from meterhouse.run.context import Run
@@ -102,8 +102,10 @@ def find_reached(run: Run, db: duckdb.DuckDBPyConnection, of: str, rate: Rate) -
     `of` is SQL over a row of `windows`. `rate` gives, for such SQL, the lines that windows come to
     with those of the table: contract_id, window_id, component and amount.
     """
-    opened = db.sql(OPEN.format(through=run.through.isoformat(), has=HAS, of=of)).pl()
     others = _of_others(db, of)
+    opened = pl.DataFrame(schema=SCHEMA)
+    if _has_thresholds(db):
+        opened = db.sql(OPEN.format(through=run.through.isoformat(), has=HAS, of=of)).pl()
     if opened.is_empty():
         run.warehouse.replace(db, TABLE, others)
         return
@@ -126,8 +128,15 @@ def recall(run: Run, db: duckdb.DuckDBPyConnection, own: str) -> None:
 
 def early(db: duckdb.DuckDBPyConnection, table: str = TABLE) -> Early:
     """What is billed now before it is due, and the lines that only such documents billed."""
+    if not _has_thresholds(db):
+        return NOTHING_EARLY
     boundaries = f"select distinct contract_id, due_on from {table} where is_reached"
     return Early(db.sql(boundaries).pl(), db.sql(BEGUN).pl())
+
+
+def _has_thresholds(db: duckdb.DuckDBPyConnection) -> bool:
+    """Few books have any: then nothing that was billed is read for them."""
+    return db.execute(f"select 1 from book.contracts where {HAS} limit 1").fetchone() is not None
 
 
 def _of_others(db: duckdb.DuckDBPyConnection, of: str) -> pl.DataFrame:
