@@ -17,6 +17,7 @@ from meterhouse.catalog.known import Book, M, Slot, grouped, read
 from meterhouse.catalog.plan import Version
 from meterhouse.contracts.documents import Contract
 from meterhouse.contracts.items import Item
+from meterhouse.contracts.profile import resolved
 
 # Open windows and billed lines are keyed by these; a change needs another contract or entity.
 KEPT_BY_CONTRACT = (
@@ -42,6 +43,7 @@ def check(documents: Sequence[Document], recorded: Sequence[Version] = ()) -> li
     faults += _contract_references(book)
     faults += _meter_references(book)
     faults += _currencies(book)
+    faults += _times(book)
     faults += _beginnings(book)
     faults += _kept(book.contracts, KEPT_BY_CONTRACT, "end this contract and begin another")
     faults += _items_kept(book)
@@ -123,6 +125,24 @@ def _currencies(book: Book) -> Iterator[str]:
             yield slot.fault(
                 f"`currency` is {slot.model.currency}, but entity {slot.model.entity!r} keeps its "
                 f"books in {base}; for now the two must be equal."
+            )
+
+
+def _times(book: Book) -> Iterator[str]:
+    """Times of changes where parts of a period are counted in days."""
+    accounts = {slot.id: slot.model.profile for slot in book.customers}
+    for slot in book.contracts:
+        contract = slot.model
+        timed = [
+            item.id
+            for item in contract.items
+            if any(one.time is not None for one in (*(item.quantities or ()), *(item.prices or ())))
+        ]
+        profile = resolved(contract.profile, accounts.get(contract.customer))
+        if timed and profile.granularity != "second":
+            yield slot.fault(
+                f"items {', '.join(timed)} change at a `time` of a day, and its periods are "
+                "counted in days: say `profile: {granularity: second}`, or remove `time`."
             )
 
 

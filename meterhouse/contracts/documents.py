@@ -177,6 +177,13 @@ class Contract(Documented):
             raise ValueError("`end_time` is earlier than `day_starts_at`; end a day before")
         if self.end_time is not None and self.end is None:
             raise ValueError("`end_time` is the time of `end`, which is missing")
+        for item in self.items:
+            for one in (*(item.quantities or ()), *(item.prices or ())):
+                if one.time is not None and one.time < self.day_starts_at:
+                    raise ValueError(
+                        f"item {item.id!r} changes at {one.time} on {one.starts_on}, earlier than "
+                        "`day_starts_at`: say the day before"
+                    )
         repeated = _repeated_ids(self.items)
         if repeated:
             raise ValueError(f"item ids are used more than once: {', '.join(repeated)}")

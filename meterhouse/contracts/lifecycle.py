@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from meterhouse.catalog.fields import Day, Id, NonNegative, Sparing, Strict
+from meterhouse.catalog.fields import Day, Id, NonNegative, Sparing, Strict, TimeOfDay
 from meterhouse.contracts.prices import Price
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -20,17 +20,28 @@ class Cadence(Strict):
     unit: Literal["day", "week", "month", "year"] = Field(description="What is counted.")
 
 
-class QuantityFrom(Strict):
-    """A quantity and the day it holds from."""
+class Dated(Sparing):
+    """What holds from a day on, or from a time of that day."""
+
+    SELDOM: ClassVar[frozenset[str]] = frozenset({"time"})
 
     starts_on: Day = Field(alias="from", description="First day it holds.")
+    time: TimeOfDay | None = Field(
+        None,
+        description="Local time of that day from which it holds, in contracts that count seconds; "
+        "absent: when the day begins.",
+    )
+
+
+class QuantityFrom(Dated):
+    """A quantity and the day it holds from."""
+
     quantity: NonNegative = Field(description="How many are charged from that day on.")
 
 
-class PriceFrom(Strict):
+class PriceFrom(Dated):
     """A price and the day it holds from."""
 
-    starts_on: Day = Field(alias="from", description="First day it holds.")
     price: Price = Field(description="What the item costs from that day on.")
 
 

@@ -44,10 +44,12 @@ class Profile(Sparing):
     prorate_end: Part | None = Field(
         None, description="A last period that ends early; default `prorate`."
     )
-    prorate_change: Part | None = Field(
+    prorate_change: Part | Literal["full_with_credit"] | None = Field(
         None,
         description="A price that changes inside a period: the rest is credited and charged anew, "
-        "the new price is charged in full, or it waits for the next period; default `prorate`.",
+        "the new price is charged in full beside the old one or after what is unused of the old "
+        "one was credited (`full_with_credit`), or it waits for the next period; default "
+        "`prorate`.",
     )
     prorate_quantity: Part | None = Field(
         None,

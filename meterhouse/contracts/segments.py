@@ -56,6 +56,7 @@ class Series(NamedTuple):
 
 def stretches(items: pl.DataFrame, series: Series) -> pl.DataFrame:
     """One row per item and stretch: seg_from, seg_to (null: open), opened_by, closed_by,
+    opened_at and closed_at (seconds after midnight; 0 but for changes that say a time),
     counted_from (the day its periods may be counted from anew), reanchored_on (null, or the day
     from which a phase counts them) and planned_to (the next planned change; null: none).
 
@@ -66,6 +67,8 @@ def stretches(items: pl.DataFrame, series: Series) -> pl.DataFrame:
         seg_to="life_to",
         opened_by=pl.lit("start"),
         closed_by=pl.lit("end"),
+        opened_at=pl.lit(0, pl.Int64),
+        closed_at=pl.lit(0, pl.Int64),
         counted_from="life_from",
         reanchored_on=pl.lit(None, pl.Date),
         planned_to=pl.lit(None, pl.Date),
@@ -106,10 +109,14 @@ def _of(
         known = known.filter(is_felt)
     # What began before the item did holds from its first day.
     start = pl.max_horizontal(at, "life_from")
+    times = pl.col("at_seconds") if "at_seconds" in told.columns else pl.lit(0, pl.Int64)
+    seconds = pl.when(pl.col(at) > pl.col("life_from")).then(times)
     return (
         known.filter(pl.col(at).is_not_null())
         .sort(at)
-        .select(*KEY, "life_to", *values, at=start, told_on=at, kind=pl.lit(kind))
+        .select(
+            *KEY, "life_to", *values, at=start, told_on=at, kind=pl.lit(kind), at_seconds=seconds
+        )
     )
 
 
@@ -119,6 +126,7 @@ def _cut(items: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
         "price_model",
         "price",
         at="life_from",
+        at_seconds=pl.lit(0, pl.Int64),
         kind=pl.lit("start"),
         quantity=pl.col("fixed_quantity").cast(QUANTITY),
     )
@@ -129,6 +137,7 @@ def _cut(items: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
         .group_by(*KEY, "at", maintain_order=True)
         .agg(
             *(pl.col(name).drop_nulls().last() for name in _VALUES),
+            pl.col("at_seconds").fill_null(0).max(),
             **{f"is_{kind}": (pl.col("kind") == kind).any() for kind in ("start", *_CHANGING)},
         )
         .sort(*KEY, "at")
@@ -196,6 +205,7 @@ def _spans(told: pl.DataFrame) -> pl.DataFrame:
         marked.with_columns(
             seg_to=pl.col("at").shift(-1).over(KEY, order_by="at"),
             closed_by=pl.col("ends_as").shift(-1).over(KEY, order_by="at").fill_null("end"),
+            closed_at=pl.col("at_seconds").shift(-1).over(KEY, order_by="at").fill_null(0),
             planned_to=next_planned.over(KEY, order_by="at"),
             counted_from=pl.when("is_recounted").then("at").forward_fill().over(KEY, order_by="at"),
         )
@@ -204,6 +214,7 @@ def _spans(told: pl.DataFrame) -> pl.DataFrame:
             *KEY,
             "opened_by",
             "closed_by",
+            "closed_at",
             "counted_from",
             "reanchored_on",
             "planned_to",
@@ -211,6 +222,7 @@ def _spans(told: pl.DataFrame) -> pl.DataFrame:
             "price",
             "seg_to",
             seg_from="at",
+            opened_at="at_seconds",
             fixed_quantity="quantity",
         )
     )

@@ -59,7 +59,7 @@ def _merged(windows: pl.DataFrame) -> pl.DataFrame:
     )
     nothing = ((falls & kind.is_in(["quantity", "change"])) | none | lower).fill_null(value=False)
     run = (~nothing).cast(pl.Int64).cum_sum().over(_PERIOD)
-    last = ("served_end_on", "closed_by")
+    last = ("served_end_on", "closed_by", "closed_at", "seg_to")
     others = [c for c in windows.columns if c not in {*_PERIOD, *last}]
     # In arrears the merged window ends where the last of them does.
     return (
@@ -97,7 +97,7 @@ def _above(windows: pl.DataFrame) -> pl.DataFrame:
     ).fill_null(value=False) & before.is_not_null()
     above = pl.col("fixed_quantity") - before
     chained = windows.with_columns(chain=(~is_whole).cast(pl.Int64).cum_sum().over(_PERIOD))
-    last = ("served_end_on", "window_end_on", "closed_by")
+    last = ("served_end_on", "window_end_on", "closed_by", "closed_at", "seg_to")
     return chained.with_columns(
         pl.col(last).last().over(*_PERIOD, "chain"),
         fixed_quantity=pl.when(is_whole).then(above).otherwise("fixed_quantity"),
@@ -115,7 +115,8 @@ def with_shares(windows: pl.DataFrame) -> pl.DataFrame:
     for event, name in opening.items():
         told = f"profile_{name}" if name == "prorate_start" else name
         mode = pl.when(begins == event).then(told).otherwise(mode)
-    from_start = (mode == "full") | ((begins == "start") & ~pl.col("prorate_start"))
+    is_full = mode.is_in(["full", "full_with_credit"])
+    from_start = is_full | ((begins == "start") & ~pl.col("prorate_start"))
     ends_late = ~pl.col("prorate_end") | (pl.col("profile_prorate_end") == "full")
     is_ended = pl.col("closed_by").is_in(["end", "cancel"]).fill_null(value=False)
     is_cut_end = (pl.col("window_end_on") != pl.col("cut_to")) & is_ended

@@ -295,10 +295,24 @@ def _times_of_day() -> dict[str, pl.Expr]:
     starts = pl.col("window_start_on") == pl.col("start_on")
     ends = pl.col("window_end_on").eq_missing(pl.col("end_on"))
     served = pl.col("served_end_on").eq_missing(pl.col("end_on"))
+    # What changes on the day on which a period begins holds for all of that day.
+    opens = (pl.col("window_start_on") == pl.col("seg_from")) & (
+        pl.col("window_start_on") > pl.col("cut_from")
+    )
+    closes = (pl.col("served_end_on") == pl.col("seg_to")) & (
+        pl.col("served_end_on") < pl.col("cut_to")
+    )
+    opened = pl.max_horizontal(day, pl.when(opens).then("opened_at"))
+    closed = pl.max_horizontal(day, pl.when(closes).then("closed_at"))
+    is_served = pl.col("window_end_on") == pl.col("served_end_on")
     return {
-        "window_start_at": pl.when(starts).then("start_seconds").otherwise(day),
-        "window_end_at": pl.when(ends).then("end_seconds").otherwise(day),
-        "served_end_at": pl.when(served).then("end_seconds").otherwise(day),
+        "window_start_at": pl.when(starts).then("start_seconds").otherwise(opened),
+        "window_end_at": pl.when(ends)
+        .then("end_seconds")
+        .when(is_served)
+        .then(closed)
+        .otherwise(day),
+        "served_end_at": pl.when(served).then("end_seconds").otherwise(closed),
         "period_start_at": day,
         "period_end_at": day,
     }

@@ -276,6 +276,7 @@ TABLES = {
     # One row per contract slot, item and later quantity.
     "item_quantities": """
         select contract_id, slot_from, item_id, (entry->>'$.from')::date as from_on,
+            coalesce(epoch(cast(entry->>'$.time' as time)), 0)::bigint as at_seconds,
             (entry->>'$.quantity')::decimal(38, 12) as quantity
         from (
             select contract_id, slot_from, item->>'$.id' as item_id,
@@ -285,6 +286,7 @@ TABLES = {
     # One row per contract slot, item and later price.
     "item_prices": """
         select contract_id, slot_from, item_id, (entry->>'$.from')::date as from_on,
+            coalesce(epoch(cast(entry->>'$.time' as time)), 0)::bigint as at_seconds,
             entry->>'$.price.model' as price_model, (entry->'$.price')::varchar as price
         from (
             select contract_id, slot_from, item->>'$.id' as item_id,

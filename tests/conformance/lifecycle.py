@@ -13,7 +13,7 @@ from tests.conformance.lifecycle_changes import changed
 from tests.conformance.lifecycle_frames import billed_with, desired, new_lines
 from tests.conformance.lifecycle_judge import Bill, Charge, judge
 from tests.conformance.lifecycle_profiles import System, profile_of, system_of
-from tests.conformance.lifecycle_reading import dated, terms_of
+from tests.conformance.lifecycle_reading import dated, of_epochs, terms_of
 from tests.conformance.lifecycle_segment import check_segment
 from tests.conformance.lifecycle_successors import billed, contracts_of, has_successors
 from tests.conformance.lifecycle_terms import DAY, local_day
@@ -32,7 +32,7 @@ def check(case: Mapping[str, Any]) -> None:
     elif has_successors(case):
         judge(bills_of_successors(case), case["expect"])
     else:
-        judge(bills_of(dated(case)), case["expect"])
+        judge(bills_of(of_epochs(dated(case))), case["expect"])
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Timeline:
         if terms.start > on:
             return pl.DataFrame()
         # What begins within a day is due at the end of it.
-        is_late = terms.day_seconds or terms.start_seconds
+        is_late = terms.day_seconds or terms.start_seconds or on in terms.times
         through = on + DAY if is_late else on
         wanted = desired(terms, self.case, self.profile, through)
         lines = new_lines(wanted, self.billed, through)

@@ -15,6 +15,7 @@ from tests.conformance.lifecycle_terms import (
     local_day,
     of_period,
     price_of,
+    seconds_of,
     span,
 )
 from tests.conformance.readings import refuse_unknown
@@ -36,6 +37,8 @@ def changed(
     if on is None:
         raise NotSupported("a change without a date")
     kind = change["type"]
+    if profile.get("granularity") == "second" and change.get("instant"):
+        terms.times[on] = seconds_of(change["instant"])
     if kind in _ENDS:
         is_charged = profile.get("cancel_day") == "charged"
         terms.cancel_on, terms.cancel_due = on + DAY * int(is_charged), on

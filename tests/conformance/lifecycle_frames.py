@@ -93,21 +93,22 @@ def items_frame(items: list[Item]) -> pl.DataFrame:
 def series_of(terms: Terms) -> Series:
     key = {"contract_id": "c", "slot_from": ALWAYS}
     quantities = [
-        {**key, "item_id": item.id, "from_on": on, "quantity": quantity}
+        {**key, "item_id": item.id, "from_on": on, "quantity": quantity,
+         "at_seconds": terms.times.get(on, 0)}
         for item in terms.items
         for on, quantity in item.quantities
-    ]
+    ]  # fmt: skip
     prices = [
         {**key, "item_id": item.id, "from_on": on, "price_model": price["model"],
-         "price": canonical(price)}
+         "price": canonical(price), "at_seconds": terms.times.get(on, 0)}
         for item in terms.items
         for on, price in item.prices
     ]  # fmt: skip
     pauses = [("c", start, end) for start, end in terms.pauses]
     anchors = [("c", item, on, day) for item, on, day in terms.anchors]
     return Series(
-        pl.DataFrame(quantities, schema=QUANTITIES),
-        pl.DataFrame(prices, schema=PRICES),
+        pl.DataFrame(quantities, schema={**QUANTITIES, "at_seconds": pl.Int64}),
+        pl.DataFrame(prices, schema={**PRICES, "at_seconds": pl.Int64}),
         pl.DataFrame(pauses, schema=PAUSES, orient="row"),
         pl.DataFrame(anchors, schema=ANCHORS, orient="row"),
     )

@@ -27,7 +27,9 @@ SYSTEMS = {
     "lago": System({"cancel_day": "charged"}, catches_up=False, credits="note"),
     "meteroid": System(catches_up=False),
     "openmeter": System(),
-    "stripe": System(),
+    "stripe": System({"granularity": "second"}),
+    # One real answer: what is unused of the old price goes back, the new one is charged whole.
+    "matthewarkin": System({"granularity": "second", "prorate_change": "full_with_credit"}),
     "zuora": System({"day_count": "actual_calendar_month"}),
     "financialforce": System({"day_count": "actual_period"}),
     "chargebee": System(catches_up=False),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -75,6 +75,35 @@ def dated(case: Mapping[str, Any]) -> Mapping[str, Any]:
         "implied": True,
         "given": {**given, "plans": plans, "changes": changes, "contract": contract},
     }
+
+
+def of_epochs(case: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The case with days and instants for what it says in seconds since 1970."""
+    given = case["given"]
+    told = given.get("period", {})
+    changes = [dict(change) for change in given.get("changes", ())]
+    if not ("start_epoch" in told or any("at_epoch" in change for change in changes)):
+        return case
+    period = dict(told)
+    for name in ("start", "end"):
+        if f"{name}_epoch" in period:
+            period[name] = _at(period.pop(f"{name}_epoch")).date().isoformat()
+    for change in changes:
+        if "at_epoch" in change:
+            change["instant"] = _at(change.pop("at_epoch")).isoformat()
+        if change["type"] == "change_plan" and len(given["plans"]) == 1:
+            # What it changes to is told by its price alone.
+            change["type"] = "change_price"
+    # What is told to the second is counted in seconds.
+    counted = {"granularity": "second", **given.get("proration", {})}
+    return {
+        **case,
+        "given": {**given, "period": period, "changes": changes, "proration": counted},
+    }
+
+
+def _at(epoch: int) -> datetime:
+    return datetime.fromtimestamp(epoch, UTC)
 
 
 def terms_of(case: Mapping[str, Any], profile: Mapping[str, Any]) -> Terms:

@@ -71,6 +71,8 @@ class Terms:
     anchored_on: date | None = None
     pauses: list[tuple[date, date | None]] = field(default_factory=list)
     anchors: list[tuple[str | None, date, int]] = field(default_factory=list)
+    # Seconds after midnight at which changes of a day take effect, where seconds are counted.
+    times: dict[date, int] = field(default_factory=dict)
 
 
 def span(text: str) -> tuple[int, str]:
