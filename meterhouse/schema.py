@@ -233,6 +233,40 @@ FACTS: dict[str, dict[str, str]] = {
         "window_start_on": "date",
         "window_end_on": "date",
     },
+    # One row per amount of a credit note (or of a write-off) that lowers what is due of a document.
+    "applications": {
+        "application_id": "varchar",
+        "kind": "varchar",
+        "source_id": "varchar",
+        "document_id": "varchar",
+        "entity_id": "varchar",
+        "customer_id": "varchar",
+        "currency": "varchar",
+        "amount": AMOUNT,
+        "applied_on": "date",
+        "command_id": "varchar",
+        "reason": "varchar",
+    },
+    # One row per lot of a customer's balance (kind 'lot'), and per use of one: 'draw', 'refund' or
+    # 'expiry'. Amounts are positive; what is left of a lot is its amount less all its uses.
+    "balance_moves": {
+        "move_id": "varchar",
+        "kind": "varchar",
+        "lot_id": "varchar",
+        "entity_id": "varchar",
+        "customer_id": "varchar",
+        "currency": "varchar",
+        "amount": AMOUNT,
+        "moved_on": "date",
+        "priority": "bigint",
+        "expires_on": "date",
+        # Where a lot came from: 'credit_note', 'deposit', 'adjustment' or 'import'.
+        "source": "varchar",
+        # The credit note that made a lot, or the document that a use pays.
+        "document_id": "varchar",
+        "command_id": "varchar",
+        "reason": "varchar",
+    },
     # One row per run, check, attempt and scope; the last attempt of a check counts.
     "check_results": {
         "run_id": "varchar",

@@ -22,6 +22,8 @@ KEYS = {
     "journal_lines": "entry_id, line_no",
     "check_results": "run_id, check_name, attempt, scope_kind, scope_id",
     "manifests": "content_hash",
+    "applications": "application_id",
+    "balance_moves": "move_id",
     "outbox": "message_id",
     "deliveries": "message_id, attempt",
 }
