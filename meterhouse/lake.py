@@ -10,7 +10,6 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -23,8 +22,15 @@ from meterhouse.duck import connect, identifier, literal
 from meterhouse.durable import file_sha256, fsync, make_folder
 from meterhouse.errors import Busy, Corrupt, UsageError
 from meterhouse.failpoints import failpoint
+from meterhouse.lake_files import differing, remove_orphans
 from meterhouse.lake_heads import once_per_snapshot
-from meterhouse.lake_tables import add_missing, create_tables, group_rows, has_counters
+from meterhouse.lake_tables import (
+    add_missing,
+    create_tables,
+    group_rows,
+    has_counters,
+    is_complete,
+)
 from meterhouse.locks import FileLock
 from meterhouse.schema import FACTS
 from meterhouse.settings import Settings
@@ -35,6 +41,8 @@ T = TypeVar("T")
 RANKS = ("customer_rank", "type_rank")
 TEMPORARY = ".tmp-"
 ATTEMPTS = 5
+# Catalogs that have all this release reads.
+_complete: set[Path] = set()
 
 
 class Pin(NamedTuple):
@@ -135,6 +143,8 @@ class Commit:
             elif name == "row_hash" and name not in given:
                 # A document's content, by far its longest column, has a hash of its own.
                 hashed = given - {"content"} if "content_hash" in given else given
+                # So has a rendered file.
+                hashed = hashed - {"data"} if table == "renderings" else hashed
                 source = _row_hash(sorted(hashed))
             else:
                 source = identifier(name) if name in given else "null"
@@ -317,34 +327,15 @@ class Lake:
             "as date) between ? and ?) order by path",
             [list(tables), since, first, last],
         ).fetchall()
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            found = pool.map(self._compare, rows)
-            return [fault for fault in found if fault is not None]
-
-    def _compare(self, registered: tuple[str, str]) -> Corrupt | None:
-        path, digest = registered
-        full = self.settings.data / path
-        if not full.is_file():
-            return Corrupt(path, "it is registered but not there")
-        actual = file_sha256(full)
-        if actual == digest:
-            return None
-        return Corrupt(path, f"its SHA-256 is {actual[:16]}…, registered was {digest[:16]}…")
+        return differing(self.settings.data, rows)
 
     def sweep(self, age_hours: int | None = None) -> list[str]:
         """Delete files older than the age that no commit registered; returns their paths."""
         hours = self.settings.file.orphan_age_hours if age_hours is None else age_hours
-        limit = time.time() - hours * 3600
         with self.write_lock.held(), connect(self.settings) as db:
             self._attach(db, "read_only")
             known = {r[0] for r in db.execute("select path from lake.facts.files").fetchall()}
-        removed = []
-        for path in sorted((self.settings.data / "facts").rglob("*")):
-            relative = path.relative_to(self.settings.data).as_posix()
-            if path.is_file() and relative not in known and path.stat().st_mtime <= limit:
-                path.unlink()
-                removed.append(relative)
-        return removed
+        return remove_orphans(self.settings.data, known, hours)
 
     def _attach(self, db: duckdb.DuckDBPyConnection, options: str = "") -> None:
         if "read_only" in options and not self.settings.catalog.is_file():
@@ -358,6 +349,19 @@ class Lake:
             f"(data_path {literal(f'{self.settings.data}/')}, override_data_path true, "
             f"meta_journal_mode 'WAL', meta_busy_timeout 10000{extra})"
         )
+        if "snapshot_version" not in options:
+            self._complete(db)
+
+    def _complete(self, db: duckdb.DuckDBPyConnection) -> None:
+        """Give a lake of an earlier release what it lacks; looked for once in a process."""
+        if self.settings.catalog in _complete or not has_counters(db):
+            return
+        if not is_complete(db):
+            with self.write_lock.held(), connect(self.settings) as writer:
+                _complete.add(self.settings.catalog)
+                self._attach(writer)
+                add_missing(writer)
+        _complete.add(self.settings.catalog)
 
 
 def _row_hash(columns: Sequence[str]) -> str:

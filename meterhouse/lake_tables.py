@@ -9,6 +9,7 @@ from meterhouse.schema import FACTS, TAIL
 INLINED = ("control.counters", "facts.files")
 INLINE_ROWS = 1_000_000
 LONG_ROWS = 8_192  # rows of a row group where each holds a document
+FILE_ROWS = 256  # where each holds a file
 # Of events: small enough that a customer's month is read without the days of all others.
 EVENT_ROWS = 8_192
 
@@ -17,6 +18,8 @@ def group_rows(table: str) -> int | None:
     """The rows of a row group in the files of a table; None for DuckDB's own choice."""
     if table == "usage_events":
         return EVENT_ROWS
+    if table == "renderings":
+        return FILE_ROWS
     # A row group is held in memory whole: 120,000 documents are more than a gigabyte.
     return LONG_ROWS if "content" in FACTS[table] else None
 
@@ -52,14 +55,15 @@ def create_tables(db: duckdb.DuckDBPyConnection) -> None:
     db.execute("insert into lake.control.counters values ('batch_seq', 0)")
 
 
+def is_complete(db: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the attached lake has all tables and columns that this release reads."""
+    found = _columns(db)
+    return all({*columns, *TAIL} <= found.get(table, set()) for table, columns in FACTS.items())
+
+
 def add_missing(db: duckdb.DuckDBPyConnection) -> None:
     """Tables and columns that a lake of an earlier release lacks; old rows have nulls there."""
-    found: dict[str, set[str]] = {}
-    for table, column in db.execute(
-        "select table_name, column_name from duckdb_columns() "
-        "where database_name = 'lake' and schema_name = 'facts'"
-    ).fetchall():
-        found.setdefault(table, set()).add(column)
+    found = _columns(db)
     for table, columns in FACTS.items():
         wanted = {**columns, **TAIL}
         if table not in found:
@@ -68,3 +72,14 @@ def add_missing(db: duckdb.DuckDBPyConnection) -> None:
             continue
         for name in [name for name in wanted if name not in found[table]]:
             db.execute(f"alter table lake.facts.{table} add column {name} {wanted[name]}")
+
+
+def _columns(db: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
+    """The columns of each facts table of the attached lake."""
+    found: dict[str, set[str]] = {}
+    for table, column in db.execute(
+        "select table_name, column_name from duckdb_columns() "
+        "where database_name = 'lake' and schema_name = 'facts'"
+    ).fetchall():
+        found.setdefault(table, set()).add(column)
+    return found

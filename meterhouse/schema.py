@@ -267,6 +267,15 @@ FACTS: dict[str, dict[str, str]] = {
         "command_id": "varchar",
         "reason": "varchar",
     },
+    # One row per file that was made of an issued document: the first of each form is kept.
+    "renderings": {
+        "document_id": "varchar",
+        "form": "varchar",
+        "sha256": "varchar",
+        "bytes": "bigint",
+        "data": "blob",
+        "rendered_at": "timestamptz",
+    },
     # One row per run, check, attempt and scope; the last attempt of a check counts.
     "check_results": {
         "run_id": "varchar",

@@ -24,6 +24,7 @@ KEYS = {
     "manifests": "content_hash",
     "applications": "application_id",
     "balance_moves": "move_id",
+    "renderings": "document_id, form",
     "outbox": "message_id",
     "deliveries": "message_id, attempt",
 }
