@@ -25,6 +25,11 @@ def make_folder(folder: Path, root: Path) -> None:
         fsync(path.parent)
 
 
+def bytes_sha256(data: bytes) -> str:
+    """The SHA-256 of bytes, 64 hex digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
 def file_sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, 64 hex digits."""
     with path.open("rb") as file:

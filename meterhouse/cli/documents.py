@@ -24,6 +24,12 @@ TO = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help=f"Folder to write to.  [default: {FOLDER} in the home]",
 )
+ANEW = click.option(
+    "--anew",
+    "is_anew",
+    is_flag=True,
+    help="Make them again and compare with what is kept, which stays.",
+)
 
 
 @click.command(cls=Command, short_help="Write documents as PDF.")
@@ -31,6 +37,7 @@ TO = click.option(
 @click.option("--all", "is_all", is_flag=True, help="Every issued document.")
 @click.option("--factur-x", "is_facturx", is_flag=True, help="Carry the e-invoice inside.")
 @TO
+@ANEW
 @click.pass_context
 def pdf(
     context: click.Context,
@@ -38,23 +45,33 @@ def pdf(
     is_all: bool,
     is_facturx: bool,
     folder: Path | None,
+    is_anew: bool,
 ) -> None:
     """Write documents as PDF, one file each: DIR/ENTITY/YEAR/NUMBER.pdf.
 
-    Drafts are marked as such. The same document gives the same bytes. With --factur-x an issued
-    one carries the same invoice for machines (EN 16931). Ends with 1 if one could not be printed.
+    Drafts are marked as such. What was made of an issued document once is kept and given again.
+    With --factur-x it carries the same invoice for machines (EN 16931). Ends with 1 if one could
+    not be printed.
     """
-    _write(context, "factur-x" if is_facturx else "pdf", names, is_all, folder)
+    form: Form = "factur-x" if is_facturx else "pdf"
+    _write(context, form, names, is_all, folder, is_anew=is_anew)
 
 
 @click.command(cls=Command, short_help="Write documents as HTML.")
 @click.argument("names", nargs=-1, metavar="NUMBER|DRAFT...")
 @click.option("--all", "is_all", is_flag=True, help="Every issued document.")
 @TO
+@ANEW
 @click.pass_context
-def html(context: click.Context, names: tuple[str, ...], is_all: bool, folder: Path | None) -> None:
+def html(
+    context: click.Context,
+    names: tuple[str, ...],
+    is_all: bool,
+    folder: Path | None,
+    is_anew: bool,
+) -> None:
     """Write documents as HTML pages that need nothing else: DIR/ENTITY/YEAR/NUMBER.html."""
-    _write(context, "html", names, is_all, folder)
+    _write(context, "html", names, is_all, folder, is_anew=is_anew)
 
 
 @click.command(cls=Command, short_help="Write documents as e-invoices.")
@@ -68,6 +85,7 @@ def html(context: click.Context, names: tuple[str, ...], is_all: bool, folder: P
     help="UBL 2.1 with the profile of Peppol BIS 3, or UN/CEFACT CII.",
 )
 @TO
+@ANEW
 @click.pass_context
 def xml(
     context: click.Context,
@@ -75,12 +93,13 @@ def xml(
     is_all: bool,
     syntax: Literal["ubl", "cii"],
     folder: Path | None,
+    is_anew: bool,
 ) -> None:
     """Write documents as e-invoices of EN 16931: DIR/ENTITY/YEAR/NUMBER.xml, or .cii.xml.
 
     One that lacks what the norm asks for is told with all that it lacks. Ends with 1 then.
     """
-    _write(context, syntax, names, is_all, folder)
+    _write(context, syntax, names, is_all, folder, is_anew=is_anew)
 
 
 @click.command(cls=Command, short_help="Write the events behind a document as CSV.")
@@ -127,7 +146,13 @@ def _summed(found: "pl.DataFrame") -> list[dict[str, Any]]:
 
 
 def _write(
-    context: click.Context, form: Form, names: tuple[str, ...], is_all: bool, folder: Path | None
+    context: click.Context,
+    form: Form,
+    names: tuple[str, ...],
+    is_all: bool,
+    folder: Path | None,
+    *,
+    is_anew: bool = False,
 ) -> None:
     from meterhouse.run.documents import Rendered, render, render_drafts
 
@@ -139,7 +164,7 @@ def _write(
     found = Rendered()
     with app.working("Writing documents", LEFT) as work:
         if numbers is None or numbers:
-            found = render(app.lake, numbers, form, target, tell=work.message)
+            found = render(app.lake, numbers, form, target, tell=work.message, anew=is_anew)
         if drafts:
             more = render_drafts(app.lake, drafts, form, target)
             found = Rendered(found.written + more.written, found.failed + more.failed)
@@ -149,7 +174,11 @@ def _write(
 
 
 def _show(app: App, found: "Rendered") -> None:
-    payload = {"documents": found.written, "failed": found.failed}
+    payload = {
+        "documents": found.written,
+        "failed": found.failed,
+        "differing": found.differing,
+    }
 
     def render(console: Any) -> None:
         from meterhouse.cli.tables import clean
@@ -160,6 +189,9 @@ def _show(app: App, found: "Rendered") -> None:
     app.show(payload, render)
     for sentence in found.failed:
         click.echo(sentence, err=True)
+    for number in found.differing:
+        said = "made anew has other bytes than what was handed out, which is kept"
+        click.echo(f"{number} {said}; without --anew you get that.", err=True)
 
 
 def _resolved(

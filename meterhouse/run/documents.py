@@ -1,7 +1,8 @@
 """Documents as files: PDF or HTML of what was issued, and of drafts marked as such; e-invoices.
 
 A document is rendered from its canonical JSON and from how its seller's book, as the document's
-run knew it, says it should look. The same document gives the same bytes under the same name.
+run knew it, says it should look. The same document gives the same bytes under the same name: what
+was made of an issued document once is kept (renderings.py) and given again.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ from urllib.parse import quote
 import duckdb
 import polars as pl
 
-from meterhouse.durable import fsync, make_folder
+from meterhouse.durable import bytes_sha256, fsync, make_folder
 from meterhouse.einvoice.cii import cii
 from meterhouse.einvoice.terms import NotAnEinvoice, einvoice_of
 from meterhouse.einvoice.ubl import ubl
@@ -28,6 +29,7 @@ from meterhouse.rendering.html import html
 from meterhouse.rendering.pdf import Unprintable, pdf
 from meterhouse.rendering.presentation import Payment, Presentation, presentation
 from meterhouse.rendering.printable import printable
+from meterhouse.run import renderings
 
 Form = Literal["pdf", "html", "factur-x", "ubl", "cii"]
 Tell = Callable[[str], None]
@@ -89,10 +91,14 @@ class Written:
 
 @dataclass
 class Rendered:
-    """What became of the documents asked for; each failure is a sentence."""
+    """What became of the documents asked for; each failure is a sentence.
+
+    `differing`: numbers of which other bytes are kept than were made anew.
+    """
 
     written: list[Written] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    differing: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -110,11 +116,14 @@ def render(
     folder: Path,
     payments: Mapping[str, Payment] | None = None,
     tell: Tell = lambda _: None,
+    *,
+    anew: bool = False,
 ) -> Rendered:
     """Write the documents named, or all, below `folder` as <entity>/<year>/<number>.<form>.
 
     `payments` says by number what was paid; without it a document is shown as at its issue. `tell`
-    hears how many are done, after every few.
+    hears how many are done, after every few. What is kept is written as it is, unless it is made
+    `anew`, which changes nothing of what is kept.
     """
     with lake.reading() as db:
         _refuse_unknown(db, numbers)
@@ -122,7 +131,7 @@ def render(
         parameters = {} if numbers is None else {"numbers": list(numbers)}
         # A view cannot hold parameters, and contents of all documents are not held at once.
         db.execute(f"create temp table wanted as {_without_content()}{asked}", parameters)
-        return _render(lake, db, form, folder, payments or {}, tell)
+        return _render(lake, db, form, folder, payments or {}, tell, anew=anew)
 
 
 def render_drafts(lake: Lake, drafts: Sequence[Draft], form: Form, folder: Path) -> Rendered:
@@ -162,24 +171,44 @@ def _render(
     folder: Path,
     payments: Mapping[str, Payment],
     tell: Tell,
+    *,
+    anew: bool = False,
 ) -> Rendered:
     @cache
     def look(branding: str | None, locale: str | None) -> Presentation:
         return presentation(branding, locale, lake.settings.book)
 
-    result = Rendered()
-    for done, row in enumerate(_rows(db), 1):
-        try:
-            data = rendered(row, form, look(row["branding"], row["locale"]), payments)
-        except (NotAnEinvoice, Unprintable, UsageError) as error:
-            result.failed.append(str(error))
-            continue
-        path = folder / file_name(row, form)
-        write(path, data, folder)
-        result.written.append(_written(row, path, data))
-        if done % AT_ONCE == 0:
-            tell(f"{done:,} documents written")
+    def made(row: Mapping[str, Any]) -> bytes:
+        return rendered(row, form, look(row["branding"], row["locale"]), payments)
+
+    result, done = Rendered(), 0
+    for rows in _rows(db):
+        fixed = {row["document_id"] for row in rows if _is_fixed(row, payments)}
+        before = renderings.kept(db, form, sorted(fixed))
+        new: dict[str, bytes] = {}
+        for row in rows:
+            known = before.get(row["document_id"])
+            try:
+                data = made(row) if anew or known is None else known
+            except (NotAnEinvoice, Unprintable, UsageError) as error:
+                result.failed.append(str(error))
+                continue
+            path = folder / file_name(row, form)
+            write(path, data, folder)
+            result.written.append(_written(row, path, data))
+            if known is None and row["document_id"] in fixed:
+                new[row["document_id"]] = data
+            elif known is not None and known != data:
+                result.differing.append(row["number"])
+        renderings.keep(lake, form, new)
+        done += len(rows)
+        tell(f"{done:,} documents written")
     return result
+
+
+def _is_fixed(row: Mapping[str, Any], payments: Mapping[str, Payment]) -> bool:
+    """Whether the file of a document is one for all time: issued, and as at its issue."""
+    return row["number"] is not None and row["number"] not in payments
 
 
 def rendered(
@@ -220,8 +249,8 @@ def write(path: Path, data: bytes, root: Path) -> None:
     fsync(path.parent)
 
 
-def _rows(db: duckdb.DuckDBPyConnection) -> Iterator[dict[str, Any]]:
-    """The documents in order of issue; contents are read a few at a time."""
+def _rows(db: duckdb.DuckDBPyConnection) -> Iterator[list[dict[str, Any]]]:
+    """The documents in order of issue, with their contents, a few at a time."""
     found = db.execute(LOOKED)
     names = [column[0] for column in found.description or []]
     rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
@@ -235,14 +264,12 @@ def _rows(db: duckdb.DuckDBPyConnection) -> Iterator[dict[str, Any]]:
                 [missing],
             ).fetchall()
         )
-        yield from (
-            {**row, "content": contents.get(row["document_id"], row["content"])} for row in some
-        )
+        yield [{**row, "content": contents.get(row["document_id"], row["content"])} for row in some]
 
 
 def _written(row: Mapping[str, Any], path: Path, data: bytes) -> Written:
     number = row["number"] or row["document_id"][:8]
-    return Written(number, str(path), hashlib.sha256(data).hexdigest(), len(data))
+    return Written(number, str(path), bytes_sha256(data), len(data))
 
 
 def _refuse_unknown(db: duckdb.DuckDBPyConnection, numbers: Sequence[str] | None) -> None:
