@@ -31,7 +31,7 @@ def remove_orphans(root: Path, known: Collection[str], age_hours: int) -> list[s
 
 def _compare(root: Path, registered: tuple[str, str]) -> Corrupt | None:
     path, digest = registered
-    full = root / path
+    full = root.joinpath(path)
     if not full.is_file():
         return Corrupt(path, "it is registered but not there")
     actual = file_sha256(full)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Form = Literal["pdf", "html", "factur-x", "ubl", "cii"]
 FOLDER = "documents"
+DIFFERENT = 6
+HASH_DIGITS = 64
 LEFT = "Files that were written stay; the same command writes them again."
 TO = click.option(
     "--to",
@@ -221,3 +223,50 @@ def _resolved(
     if faults:
         raise UsageError("\n".join([*faults, "Nothing was written."]))
     return numbers, drafts
+
+
+@click.command(cls=Command, short_help="Write all that a total is made of, for the customer.")
+@click.argument("number", metavar="NUMBER")
+@click.option(
+    "--to",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to write to.  [default: documents/packs/NUMBER in the home]",
+)
+@click.option("--check", "is_check", is_flag=True, help="Only check the pack that is in DIR.")
+@click.pass_context
+def pack(context: click.Context, number: str, folder: Path | None, is_check: bool) -> None:
+    """Write the customer's pack of a document: events, line arithmetic, hashes, and a query.
+
+    Whoever has the folder can add the total up again with DuckDB alone. The pack's own query is
+    run at the end; ends with 6 if one of its claims does not hold.
+    """
+    from meterhouse.run.packing import check
+    from meterhouse.run.packing import pack as write_pack
+
+    app = context.find_object(App) or App()
+    target = (folder or app.settings.home / FOLDER / "packs" / number).resolve()
+    with app.working("Checking the pack" if is_check else "Writing the pack", LEFT):
+        if is_check:
+            made = check(target)
+        else:
+            (known,), _ = _resolved(app, [number], takes_drafts=False)
+            made = write_pack(app.lake, known, target)
+
+    def render(console: Any) -> None:
+        from meterhouse.cli.tables import clean, table
+
+        rows = [(one.holds, one.claim, one.stated or "", one.found or "") for one in made.claims]
+        texts = [("yes" if row[0] else "NO", *(_short(text) for text in row[1:])) for row in rows]
+        console.print(table(["holds", "claim", "stated", "found"], texts))
+        console.print(clean(str(made.folder)), soft_wrap=True)
+
+    app.show({"folder": str(made.folder), "holds": made.holds, "claims": made.claims}, render)
+    if not made.holds:
+        context.exit(DIFFERENT)
+
+
+def _short(text: str) -> str:
+    """Hashes by their beginning."""
+    return f"{text[:12]}…" if len(text) == HASH_DIGITS and text.isalnum() else text

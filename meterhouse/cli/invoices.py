@@ -152,5 +152,5 @@ def issue(context: click.Context, drafts: tuple[str, ...], dry_run: bool, yes: b
         context.exit(1)
 
 
-for command in (documents.pdf, documents.html, documents.xml, documents.usage):
+for command in (documents.pdf, documents.html, documents.xml, documents.usage, documents.pack):
     invoices.add_command(command)
