@@ -3,16 +3,17 @@
 import re
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from meterhouse.cli.app import App, Group
+from meterhouse.cli.app import App, Command, Group
 from meterhouse.cli.options import DAY
 from meterhouse.errors import UsageError
 
 if TYPE_CHECKING:
     from meterhouse.run.exporting import Exported, ExportedFolder
+    from meterhouse.run.focus import Focus
 
 DAMAGED = 6
 
@@ -190,3 +191,56 @@ def _render_verified(console: Any, found: dict[str, list[str]]) -> None:
         console.print(f"{folder}: {' '.join(sentences) or 'as its manifest says'}")
     if not found:
         console.print("There is nothing exported yet. `meterhouse export` does it.")
+
+
+@export.command(cls=Command)
+@click.option("--period", metavar="YYYY-MM", help="A month.")
+@click.option("--from", "first", type=DAY, help="First day, instead of a month.")
+@click.option("--until", type=DAY, help="First day after the period.")
+@click.option("--customer", metavar="ID", help="Only what this customer pays.  [default: all]")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "parquet"]),
+    default="csv",
+    show_default=True,
+    help="Text, or typed columns.",
+)
+@click.option(
+    "--to",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to write to.  [default: exports/focus of the home]",
+)
+@click.pass_context
+def focus(
+    context: click.Context,
+    period: str | None,
+    first: date | None,
+    until: date | None,
+    customer: str | None,
+    form: Literal["csv", "parquet"],
+    folder: Path | None,
+) -> None:
+    """Write what was invoiced in a period as a FOCUS 1.2 file, for customers' FinOps tools.
+
+    One row per line and per tax; the costs of an InvoiceId add up to its total.
+    """
+    from meterhouse.run.exporting import default_folder
+    from meterhouse.run.focus import write_focus
+
+    app = context.find_object(App) or App()
+    if not period and first is None:
+        raise UsageError("Give --period, or --from and --until. Nothing was exported.")
+    ((_, start, end),) = _periods(app, period, first, until, None)
+    target = (folder or default_folder(app.settings) / "focus").resolve()
+    done = write_focus(app.lake, start, end, target, customer, form)
+    app.show(vars(done), lambda console: _render_focus(console, done))
+
+
+def _render_focus(console: Any, done: "Focus") -> None:
+    from meterhouse.cli.values import grouped
+
+    sums = ", ".join(f"{currency} {grouped(cost)}" for currency, cost in done.billed.items())
+    console.print(f"Wrote {done.rows:,} rows of {sums or 'nothing'} to {done.path}.")

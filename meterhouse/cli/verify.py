@@ -14,7 +14,7 @@ DAMAGED = 6
 SHOWN = 50
 
 
-class Share(click.ParamType):
+class Share(click.ParamType[Decimal]):
     """A share in percent: 1%, 0.5% or 100%."""
 
     name = "share"
