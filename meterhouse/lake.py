@@ -31,8 +31,8 @@ from meterhouse.lake_tables import (
     has_counters,
     is_complete,
 )
+from meterhouse.lake_views import views
 from meterhouse.locks import FileLock
-from meterhouse.schema import FACTS
 from meterhouse.settings import Settings
 
 T = TypeVar("T")
@@ -368,16 +368,6 @@ def _row_hash(columns: Sequence[str]) -> str:
     """SHA-256 over the texts of a row's columns, in the order of their names; a null is not ''."""
     texts = (f"coalesce(cast({identifier(name)} as varchar), chr(30))" for name in columns)
     return f"sha256(concat_ws(chr(31), {', '.join(texts)}))"
-
-
-def views(db: duckdb.DuckDBPyConnection, known_at: int | None) -> None:
-    """Views `facts.*` over the attached lake that end at batch `known_at`.
-
-    In one transaction: each that opens by itself asks the catalog anew what tables there are.
-    """
-    limit = "" if known_at is None else f" where batch_seq <= {int(known_at)}"
-    made = [f"create or replace view facts.{t} as from lake.facts.{t}{limit}" for t in FACTS]
-    db.execute(f"begin; create schema if not exists facts; {'; '.join(made)}; commit")
 
 
 def head_of(db: duckdb.DuckDBPyConnection) -> Pin:

@@ -17,7 +17,8 @@ from meterhouse.duck import connect, identifier, literal
 from meterhouse.durable import fsync
 from meterhouse.exact import make_exact
 from meterhouse.failpoints import failpoint
-from meterhouse.lake import Lake, Pin, views
+from meterhouse.lake import Lake, Pin
+from meterhouse.lake_views import views
 from meterhouse.settings import Settings
 
 SCHEMAS = ("staging", "book", "usage", "billing", "accounting", "receivables", "reporting", "ops")

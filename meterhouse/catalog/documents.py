@@ -20,6 +20,7 @@ from meterhouse.catalog.fields import (
     Text,
     Zone,
 )
+from meterhouse.catalog.tax_documents import Exemption, Registration, TaxOptions
 from meterhouse.contracts.profile import Profile
 
 # One key of a path in `data`.
@@ -108,6 +109,8 @@ class Branding(Strict):
 class Entity(Documented):
     """A business entity of the seller, which issues invoices and keeps a ledger."""
 
+    SELDOM: ClassVar[frozenset[str]] = Documented.SELDOM | {"registrations", "tax"}
+
     legal_name: Text = Field(description="Name in the register, printed on invoices.")
     address: Address = Field(description="Registered address.")
     tax_ids: tuple[TaxId, ...] = Field((), strict=False, description="Tax numbers of the seller.")
@@ -125,6 +128,12 @@ class Entity(Documented):
     locale: Locale | None = Field(
         None, description="Language and formats of its documents: 'de-DE'; absent: 'en-US'."
     )
+    registrations: Annotated[tuple[Registration, ...], Field(strict=False)] | None = Field(
+        None,
+        description="Jurisdictions in which it charges tax by rules; absent: each customer needs a "
+        "tax decision of its own.",
+    )
+    tax: TaxOptions | None = Field(None, description="How it computes tax by rules.")
 
 
 class Property(Strict):
@@ -226,7 +235,7 @@ class Customer(Documented):
     """Whose usage is measured, and who may pay."""
 
     SELDOM: ClassVar[frozenset[str]] = Documented.SELDOM | {
-        *("consolidate", "profile", "parent", "billing"),
+        *("consolidate", "profile", "parent", "billing", "ship_to", "exemptions"),
     }
 
     name: Text = Field(description="Name printed on invoices.")
@@ -243,7 +252,15 @@ class Customer(Documented):
         None, description="Language and formats of its documents; absent: those of the entity."
     )
     tax: Tax | None = Field(
-        None, description="Tax decision; absent: not decided yet, which blocks issuing."
+        None,
+        description="Tax decision, before all rules; absent: the rules of the entity decide, or "
+        "nothing has, which blocks issuing.",
+    )
+    ship_to: Address | None = Field(
+        None, description="Where what it buys is used, for taxes; absent: the billing address."
+    )
+    exemptions: Annotated[tuple[Exemption, ...], Field(strict=False)] | None = Field(
+        None, description="Certificates by which it is exempt from taxes."
     )
     usage_without_contract: Literal["allow", "block"] = Field(
         "allow", description="Whether usage outside of any contract blocks issuing."

@@ -8,12 +8,14 @@ from meterhouse.catalog.meters import Meter
 from meterhouse.catalog.payment_terms import PaymentTerms
 from meterhouse.catalog.plans import Plan
 from meterhouse.catalog.products import Attribute, Product, ProductPrice
+from meterhouse.catalog.tax_documents import TaxRule
 from meterhouse.contracts.documents import Contract
 
 KINDS: Mapping[str, type[Strict]] = {
     "attribute": Attribute,
     "entity": Entity,
     "payment_terms": PaymentTerms,
+    "tax_rule": TaxRule,
     "event_type": EventType,
     "meter": Meter,
     "product": Product,

@@ -1,7 +1,7 @@
 """What the book says of what is sold: products, their list prices, attributes of documents."""
 
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,7 @@ from meterhouse.catalog.fields import (
     Documented,
     Id,
     Positive,
+    PropertyName,
     Strict,
     Text,
 )
@@ -20,6 +21,7 @@ KindName = Literal[
     "attribute",
     "entity",
     "payment_terms",
+    "tax_rule",
     "event_type",
     "meter",
     "product",
@@ -69,6 +71,8 @@ class Component(Strict):
 class Product(Documented):
     """Something that is sold; items of plans and contracts may name it."""
 
+    SELDOM: ClassVar[frozenset[str]] = Documented.SELDOM | {"tax_category"}
+
     name: Text = Field(description="Name, printed on lines that have no description of their own.")
     type: Literal["product", "sub_product", "add_on", "bundle"] = Field(
         "product",
@@ -85,6 +89,9 @@ class Product(Documented):
     )
     unit: Text | None = Field(None, description="What one of it is called: 'seat'.")
     tax_code: Text | None = Field(None, description="Tax code of its lines.")
+    tax_category: PropertyName | None = Field(
+        None, description="Category that tax rules go by; absent: 'standard'."
+    )
     revenue_recognition: Text | None = Field(
         None, description="How its revenue is recognised, in the words of the accounts."
     )

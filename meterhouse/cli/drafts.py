@@ -11,7 +11,7 @@ from meterhouse.nearest import did_you_mean
 if TYPE_CHECKING:
     import duckdb
 
-STATES = ("blocked", "waiting", "approved", "issued")
+STATES = ("blocked", "waiting", "approved", "issued", "void")
 
 COLUMNS = """
     documents.kind, documents.customer_id, customers.name as customer, documents.contract_id,
@@ -32,10 +32,10 @@ def listed(
     """One row per draft and document, drafts first, by date."""
     wanted = states or STATES
     found: list[dict[str, Any]] = []
-    if set(wanted) - {"issued"} and has_drafts(db):
+    if set(wanted) - {"issued", "void"} and has_drafts(db):
         found += [row for row in drafts(db, customer, through) if row["state"] in wanted]
-    if "issued" in wanted:
-        found += issued(db, customer, through)
+    if {"issued", "void"} & set(wanted):
+        found += [row for row in issued(db, customer, through) if row["state"] in wanted]
     return found
 
 
@@ -45,10 +45,13 @@ def issued(
     """Issued documents in the order of their numbers."""
     return rows_of(
         db,
-        f"select document_id as id, number, 'issued' as state, '' as reason, {COLUMNS} "
+        "select document_id as id, documents.number, "
+        "case when voids.document_id is null then 'issued' else 'void' end as state, "
+        f"coalesce(voids.reason, '') as reason, {COLUMNS} "
         "from facts.documents as documents left join "
         "(select document_id, json_extract_string(content, '$.buyer.name') as name "
-        f"from facts.documents) as customers using (document_id) where {WHERE} "
+        "from facts.documents) as customers using (document_id) "
+        f"left join facts.voids as voids using (document_id) where {WHERE} "
         "order by documents.batch_seq, documents.row_no",
         [customer, customer, through, through],
     )

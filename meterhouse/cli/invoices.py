@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from meterhouse.cli import documents
+from meterhouse.cli import documents, voiding
 from meterhouse.cli.app import App, Group, pass_app
 from meterhouse.cli.billing import CHECKS_FAILED, held_of, is_blocked, print_issued
 from meterhouse.cli.issuing import planned, show_planned, sums_text
 from meterhouse.cli.options import DAY, DRAFT, NUMBER
 from meterhouse.errors import UsageError
 
-STATES = ("blocked", "waiting", "approved", "issued")
+STATES = ("blocked", "waiting", "approved", "issued", "void")
 
 
 @click.group(cls=Group)
@@ -152,5 +152,8 @@ def issue(context: click.Context, drafts: tuple[str, ...], dry_run: bool, yes: b
         context.exit(1)
 
 
-for command in (documents.pdf, documents.html, documents.xml, documents.usage, documents.pack):
+for command in (
+    *(documents.pdf, documents.html, documents.xml, documents.usage, documents.pack),
+    *(voiding.void, voiding.mark_sent),
+):
     invoices.add_command(command)

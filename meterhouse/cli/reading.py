@@ -49,7 +49,7 @@ def derived(lake: "Lake") -> "Iterator[duckdb.DuckDBPyConnection]":
 @contextmanager
 def _opened(lake: "Lake", path: Path) -> "Iterator[duckdb.DuckDBPyConnection]":
     from meterhouse.duck import connect, literal
-    from meterhouse.lake import views
+    from meterhouse.lake_views import views
 
     with connect(lake.settings) as db:
         lake.attach_pinned(db, lake.head())

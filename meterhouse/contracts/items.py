@@ -5,7 +5,15 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from meterhouse.catalog.fields import Day, Id, NonNegative, Sparing, Strict, Text
+from meterhouse.catalog.fields import (
+    Day,
+    Id,
+    NonNegative,
+    PropertyName,
+    Sparing,
+    Strict,
+    Text,
+)
 from meterhouse.contracts.fee_prices import FEE_PLACES, fee_decimals, not_for_fees
 from meterhouse.contracts.lifecycle import Cadence, PriceFrom, QuantityFrom, rising
 from meterhouse.contracts.modifiers import ItemModifiers
@@ -37,7 +45,7 @@ class Item(Sparing):
     SELDOM: ClassVar[frozenset[str]] = frozenset(
         {
             *("product", "list_price", "from_plan", "modifiers"),
-            *("starts_on", "from", "until", "quantities", "prices", "usage_of"),
+            *("starts_on", "from", "until", "quantities", "prices", "usage_of", "tax_category"),
         }
     )
 
@@ -89,6 +97,9 @@ class Item(Sparing):
         None,
         description="Id of the product; what the item does not say (description, meter, price) is "
         "taken from it.",
+    )
+    tax_category: PropertyName | None = Field(
+        None, description="Category that tax rules go by; absent: that of its product."
     )
     list_price: Id | None = Field(
         None, description="Id of the price that `price` was taken from; filled in when recorded."

@@ -43,6 +43,8 @@ INVOICES = Layout(
         "document_id": pl.String,
         "run_id": pl.String,
         "batch_seq": pl.Int64,
+        # Day on which it was taken back; its entries are reversed in the period of that day.
+        "voided_on": pl.Date,
     },
     {"net": "net", "tax": "tax", "total": "total"},
 )

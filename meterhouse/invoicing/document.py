@@ -20,6 +20,7 @@ from meterhouse.canonical_columns import (
     sha256,
     string,
 )
+from meterhouse.invoicing.taxed_lines import document_json, lines_json
 from meterhouse.money import AMOUNT, PLACES
 
 FORMAT = "meterhouse/1"
@@ -34,11 +35,16 @@ def canonical(
     customers: pl.DataFrame,
     entities: pl.DataFrame,
     meters: pl.DataFrame,
+    taxes: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """One row per draft: draft_id, content (canonical JSON text), content_hash (64 hex digits)."""
+    """One row per draft: draft_id, content (canonical JSON text), content_hash (64 hex digits).
+
+    `taxes` are those that rules decided, one row per line and tax (LINE_TAXES).
+    """
+    heads, own_lines = _with_taxes(drafts, draft_lines, taxes)
     contents = (
-        _complete(drafts)
-        .join(_line_arrays(draft_lines, meters), on="draft_id", how="left")
+        _complete(heads)
+        .join(_line_arrays(own_lines, meters), on="draft_id", how="left")
         .join(_buyers(customers), on="customer_id", how="left")
         .join(_sellers(entities), on="entity_id", how="left")
         .select("draft_id", content=_content())
@@ -65,6 +71,21 @@ def issued(documents: pl.DataFrame) -> pl.Series:
     middle = pl.lit(f',"format":"{FORMAT}","issue":')
     text = [halves.field("field_0"), middle, issue, pl.lit(_AFTER_ISSUE), halves.field("field_1")]
     return documents.select(text=pl.concat_str(text)).to_series()
+
+
+def _with_taxes(
+    drafts: pl.DataFrame, draft_lines: pl.DataFrame, taxes: pl.DataFrame | None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Drafts with `tax_rows` and lines with `line_tax`: JSON of what rules decided, or null."""
+    if taxes is None or taxes.is_empty():
+        null = pl.lit(None, pl.String)
+        return drafts.with_columns(tax_rows=null), draft_lines.with_columns(line_tax=null)
+    currencies = drafts.select("draft_id", "currency")
+    rows, shares = document_json(taxes, currencies), lines_json(taxes, currencies)
+    return (
+        drafts.join(rows, on="draft_id", how="left"),
+        draft_lines.join(shares, on=["draft_id", "line_no"], how="left"),
+    )
 
 
 def _complete(drafts: pl.DataFrame) -> pl.DataFrame:
@@ -118,7 +139,7 @@ def _plain_content() -> dict[str, pl.Expr]:
 
 
 def _tax() -> pl.Expr:
-    """One entry per rate, which is one per document while a customer has one decision."""
+    """One entry per rate, which is one per document where the customer has a decision."""
     row = object_of(
         {
             "amount": _money(pl.col("tax"), pl.col("currency")),
@@ -129,7 +150,9 @@ def _tax() -> pl.Expr:
             "treatment": string(pl.col("tax_treatment")),
         }
     )
-    return pl.when(pl.col("tax").is_null()).then(pl.lit("[]")).otherwise(array_of(row))
+    ruled = pl.col("tax_rows").fill_null("[]")
+    is_decided = pl.col("tax").is_not_null() & pl.col("tax_treatment").is_not_null()
+    return pl.when(is_decided).then(array_of(row)).otherwise(ruled)
 
 
 def _buyers(customers: pl.DataFrame) -> pl.DataFrame:
@@ -184,10 +207,17 @@ def _line() -> pl.Expr:
             "price": pl.concat_str([embedded(pl.col("price")), _progress()]),
             "quantity": string(pl.col("quantity")),
             "service": _service(),
-            "steps": pl.col("steps").fill_null("[]"),
+            # `tax` comes after it; lines that rules taxed have it.
+            "steps": pl.concat_str([pl.col("steps").fill_null("[]"), _line_tax()]),
             "unrounded": string(pl.col("amount_unrounded")),
         }
     )
+
+
+def _line_tax() -> pl.Expr:
+    """The category of a line and its share of each row of the document's taxes."""
+    told = pl.concat_str([pl.lit(',"tax":'), pl.col("line_tax")])
+    return pl.when(pl.col("line_tax").is_not_null()).then(told).otherwise(pl.lit(""))
 
 
 def _progress() -> pl.Expr:

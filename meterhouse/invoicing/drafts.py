@@ -1,6 +1,7 @@
 """Lines to bill, gathered into documents nobody has approved yet."""
 
 from collections.abc import Collection
+from typing import NamedTuple
 
 import polars as pl
 
@@ -8,6 +9,8 @@ from meterhouse.canonical_columns import array_of, day, integer, short_sha256, s
 from meterhouse.invoicing.due_dates import due_date
 from meterhouse.invoicing.line_order import part, place
 from meterhouse.invoicing.prepaid import CREDIT_SALE
+from meterhouse.invoicing.tax_rules import TaxBook
+from meterhouse.invoicing.taxed_lines import decided, undecided
 from meterhouse.money import AMOUNT, rounded
 
 # `for_contract` is the contract of a document, null where one document holds several.
@@ -39,11 +42,34 @@ def drafts(
     `earlier` counts the documents issued before with the same key (columns of _DRAFT_ID and
     `earlier`): a correction after issue at the same boundary is another document.
     """
+    made = taxed_drafts(lines, customers, entities, terms, series, earlier)
+    return made.heads, made.lines
+
+
+class TaxedDrafts(NamedTuple):
+    """Drafts, their lines, and the taxes of lines that rules decided (LINE_TAXES)."""
+
+    heads: pl.DataFrame
+    lines: pl.DataFrame
+    taxes: pl.DataFrame
+
+
+def taxed_drafts(
+    lines: pl.DataFrame,
+    customers: pl.DataFrame,
+    entities: pl.DataFrame,
+    terms: pl.DataFrame,
+    series: pl.DataFrame,
+    earlier: pl.DataFrame | None = None,
+    tax_book: TaxBook | None = None,
+) -> TaxedDrafts:
+    """As `drafts`; the rules of a tax book decide for payers that have no decision."""
     numbered = _numbered(_with_draft_id(lines, earlier))
-    totals = _totals(numbered)
-    dated = _dated(totals, terms, series)
-    decided = _blocked(_taxed(dated, customers), customers, entities)
-    return decided.select(COLUMNS).sort("draft_id"), numbered.drop("for_contract")
+    dated = _dated(_totals(numbered), terms, series)
+    plain = _taxed(dated, customers)
+    ruled = undecided(plain) if tax_book is None else decided(plain, numbered, tax_book)
+    heads = _blocked(ruled.heads, customers, entities).select(COLUMNS).sort("draft_id")
+    return TaxedDrafts(heads, numbered.drop("for_contract"), ruled.lines)
 
 
 def gathered(lines: pl.DataFrame, consolidating: Collection[str] = ()) -> pl.DataFrame:
@@ -150,7 +176,7 @@ def _blocked(taxed: pl.DataFrame, customers: pl.DataFrame, entities: pl.DataFram
         "No customer {} is in the book; add it, then run again.": (customer, ~is_known),
         "Customer {} has no tax decision; add `tax` to it, then run again.": (
             customer,
-            is_known & pl.col("tax_treatment").is_null(),
+            is_known & pl.col("tax_treatment").is_null() & ~pl.col("is_ruled"),
         ),
         "Customer {} is taxed but has no rate; add `tax.rate` to it, then run again.": (
             customer,
@@ -169,7 +195,7 @@ def _blocked(taxed: pl.DataFrame, customers: pl.DataFrame, entities: pl.DataFram
         pl.when(holds.fill_null(False)).then(pl.format(text, named.fill_null("(none)")))
         for text, (named, holds) in faults.items()
     ]
-    reason = pl.concat_str(sentences, separator=" ", ignore_nulls=True)
+    reason = pl.concat_str([*sentences, "tax_fault"], separator=" ", ignore_nulls=True)
     return taxed.with_columns(
         blocked_reason=pl.when(reason != "").then(reason), is_blocked=reason != ""
     )

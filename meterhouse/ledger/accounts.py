@@ -39,6 +39,13 @@ REVENUE_RECOGNISED = "revenue.recognised"
 USAGE_ACCRUED = "usage.accrued"
 ACCRUAL_CLEARED = "usage.accrual_cleared"
 
+# What an event is called when it is taken back.
+REVERSED = {
+    DOCUMENT_ISSUED: "document.voided",
+    PREPAID_APPLIED: "prepaid.returned",
+    REVENUE_RECOGNISED: "revenue.unrecognised",
+}
+
 RULES = (
     Rule(DOCUMENT_ISSUED, "total", "accounts_receivable", "debit"),
     Rule(DOCUMENT_ISSUED, "accrued", "unbilled_receivable", "credit"),

@@ -6,7 +6,8 @@ import duckdb
 import polars as pl
 
 from meterhouse.errors import CorrectionFault
-from meterhouse.lake import Lake, views
+from meterhouse.lake import Lake
+from meterhouse.lake_views import views
 from meterhouse.nearest import did_you_mean
 from meterhouse.run.book import flatten
 from meterhouse.run.correcting import Corrected, finish

@@ -122,7 +122,7 @@ def prepare(run: Run, result: Billed, tell: Tell = lambda _: None) -> None:
     steps.fold(run, fold_from)
     with run.warehouse.connect(run.pin, run.known_at) as db:
         tell("Rating")
-        counts["desired_lines"] = steps.rate(run, db)
+        counts["desired_lines"], counts["rated_windows"] = steps.rate(run, db)
         steps.shadow(run, db)
         tell("Drafting")
         counts["drafts"], counts["draft_lines"] = steps.draft(run, db)

@@ -242,11 +242,15 @@ TABLES = {
             {_STUBS} as stub_flags,
             {_profile("prorate_start")} as profile_prorate_start,
             {_profile("prorate_end")} as profile_prorate_end
-        from latest left join (
+        from (
+            -- Each path below is read from a copy of its own: without items they are small.
+            select doc_id, json_merge_patch(content, '{{"items":null}}') as content
+            from latest where kind = 'contract'
+        )
+        left join (
             select doc_id as account_id, content->'$.profile' as account
             from latest where kind = 'customer'
-        ) on account_id = (content->>'$.customer')
-        where kind = 'contract'""",
+        ) on account_id = (content->>'$.customer')""",
     # One row per contract slot and item.
     "contract_items": """
         select

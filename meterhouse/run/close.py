@@ -30,6 +30,7 @@ from meterhouse.run.parts import merged, parts_of
 from meterhouse.run.planning import plan_fold
 from meterhouse.run.pooling import OF_POOLS, make_readers
 from meterhouse.run.rating import LAST
+from meterhouse.run.rerating import differing
 from meterhouse.run.scratch import scratch_run
 from meterhouse.run.usage import fold_usage
 from meterhouse.run.windows import make_windows
@@ -41,7 +42,7 @@ select lines.document_id, line_key, lines.entity_id, lines.payer_id as customer_
         else item_id end as item_id,
     lines.currency, amount, window_start_on, window_end_on,
     coalesce(served_end_on, window_end_on) as served_end_on, documents.posting_date
-from facts.billed_lines as lines join facts.documents as documents using (document_id)
+from facts.standing_lines as lines join facts.documents as documents using (document_id)
 -- Money that was bought is a liability until it is used; see meterhouse/run/prepaid.py.
 where timing = 'advance' and role <> 'credit_sale'
 order by lines.batch_seq, lines.row_no
@@ -68,7 +69,7 @@ having sum(lines.debit - lines.credit) <> 0
 INVOICED = """
 select lines.line_key, documents.posting_date,
     cast(sum(lines.amount) as decimal(38, 18)) as billed
-from facts.billed_lines as lines join facts.documents as documents using (document_id)
+from facts.standing_lines as lines join facts.documents as documents using (document_id)
 group by all
 """
 
@@ -138,6 +139,7 @@ def close(
             entities = _open_entities(db, cut_off, entity)
             if not entities.height:
                 return _summary(cut_off, [], pl.DataFrame(), None)
+            _prove(run, db, entities)
             heads, legs = _entries(run, db, entities, cut_off)
         names = entities["entity_id"].to_list()
         if dry_run:
@@ -146,6 +148,14 @@ def close(
             batch = lake.commit(session, lambda c: _write(c, heads, legs, names, cut_off))
         refresh_marts(lake)
     return _summary(cut_off, names, heads.join(legs, on="entry_id"), batch)
+
+
+def _prove(run: Run, db: duckdb.DuckDBPyConnection, entities: pl.DataFrame) -> None:
+    """Raise ChecksFailed where lines that runs kept are not what rating all of them again gives."""
+    faults = differing(run, db, entities["entity_id"].to_list())
+    if faults:
+        rest = [f"... and {len(faults) - 20:,} windows more."] if len(faults) > 20 else []
+        raise ChecksFailed([*faults[:20], *rest])
 
 
 def _scratch(lake: Lake, cut_off: date) -> AbstractContextManager[Run]:

@@ -15,7 +15,8 @@ import polars as pl
 from meterhouse.canonical import canonical_json
 from meterhouse.catalog.plan import Change, changes_to_record
 from meterhouse.errors import UsageError
-from meterhouse.lake import Lake, views
+from meterhouse.lake import Lake
+from meterhouse.lake_views import views
 from meterhouse.run import steps
 from meterhouse.run.applying import property_columns_of
 from meterhouse.run.book import flatten

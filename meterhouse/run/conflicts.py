@@ -7,7 +7,8 @@ import duckdb
 
 from meterhouse.canonical import canonical_json
 from meterhouse.errors import Rejected, UsageError
-from meterhouse.lake import Commit, Lake, views
+from meterhouse.lake import Commit, Lake
+from meterhouse.lake_views import views
 from meterhouse.run.book import flatten
 from meterhouse.run.commands import record
 from meterhouse.run.ingest import append_accepted

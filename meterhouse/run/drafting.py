@@ -8,9 +8,9 @@ import polars as pl
 
 from meterhouse.invoicing.difference import difference
 from meterhouse.invoicing.document import canonical
-from meterhouse.invoicing.drafts import drafts, gathered
+from meterhouse.invoicing.drafts import gathered, taxed_drafts
 from meterhouse.invoicing.prepaid import with_payments
-from meterhouse.run import prepaid, thresholds
+from meterhouse.run import prepaid, taxes, thresholds
 from meterhouse.run.book import DATED, change_dates, in_force
 from meterhouse.run.context import Run
 from meterhouse.schema import FACTS
@@ -28,24 +28,27 @@ def billed(db: duckdb.DuckDBPyConnection, of: str = "true") -> pl.DataFrame:
         f"select line_key, {newest}, cast(sum(amount) as decimal(38, 18)) as billed, "
         "arg_min(number, (batch_seq, row_no)) as original_number, "
         "arg_min(invoice_date, (batch_seq, row_no)) as original_invoice_date "
-        f"from facts.billed_lines where {of} group by line_key"
+        f"from facts.standing_lines where {of} group by line_key"
     ).pl()
 
 
 def make_drafts(run: Run, db: duckdb.DuckDBPyConnection) -> tuple[int, int]:
     """Replace billing.drafts and billing.draft_lines; returns how many of each."""
-    complete, draft_lines, paid = composed(run, db)
+    complete, draft_lines, paid, decided = composed(run, db)
     run.warehouse.replace(db, prepaid.TABLE, paid)
+    run.warehouse.replace(db, taxes.TABLE, decided)
     count = run.warehouse.replace(db, "billing.drafts", complete)
     return count, run.warehouse.replace(db, "billing.draft_lines", draft_lines)
 
 
 class Composed(NamedTuple):
-    """Drafts with their content, their lines, and what prepaid money pays of them."""
+    """Drafts with their content, their lines, what prepaid money pays of them, and the taxes of
+    lines that rules decided."""
 
     drafts: pl.DataFrame
     lines: pl.DataFrame
     payments: pl.DataFrame
+    taxes: pl.DataFrame
 
 
 def composed(
@@ -93,7 +96,8 @@ def compose(
     mine = known.join(heads, on="draft_id", how="semi")
     meters = db.sql("from book.meters").pl()
     told = [part.told(mine, meters) for part in parts]
-    return Composed(pl.concat(told).sort("draft_id"), own, mine)
+    ruled = pl.concat([part.taxes for part in parts])
+    return Composed(pl.concat(told).sort("draft_id"), own, mine, ruled)
 
 
 class _Drafted(NamedTuple):
@@ -103,11 +107,12 @@ class _Drafted(NamedTuple):
     lines: pl.DataFrame
     customers: pl.DataFrame
     entities: pl.DataFrame
+    taxes: pl.DataFrame
 
     def told(self, paid: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
         """The drafts with their content."""
         heads = with_payments(self.heads, paid)
-        content = canonical(heads, self.lines, self.customers, self.entities, meters)
+        content = canonical(heads, self.lines, self.customers, self.entities, meters, self.taxes)
         complete = heads.join(content, on="draft_id", how="left", validate="1:1")
         return complete.drop("prepaid_by")
 
@@ -116,8 +121,9 @@ def _drafted(db: duckdb.DuckDBPyConnection, lines: pl.DataFrame) -> _Drafted:
     on = lines["boundary_on"].max()
     day = on if isinstance(on, date) else date.max
     entities, terms, customers = (in_force(db, table, day) for table in DATED)
-    heads, draft_lines = drafts(lines, customers, entities, terms, _series(db), _earlier(db))
-    return _Drafted(heads, draft_lines, customers, entities)
+    book = taxes.tax_book(db, day)
+    made = taxed_drafts(lines, customers, entities, terms, _series(db), _earlier(db), book)
+    return _Drafted(made.heads, made.lines, customers, entities, made.taxes)
 
 
 def _earlier(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:

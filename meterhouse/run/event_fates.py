@@ -72,7 +72,7 @@ select bound.batch_seq, bound.row_no, bound.window_id,
     bool_or(documents.known_at < bound.batch_seq) as is_late
 from (select distinct batch_seq, row_no, window_id from bound where window_id is not null) as bound
 join (
-    select distinct window_id, document_id from facts.billed_lines
+    select distinct window_id, document_id from facts.standing_lines
     where customer_id in ({customers}) and meter_id is not null
 ) as lines using (window_id)
 join facts.documents as documents using (document_id)

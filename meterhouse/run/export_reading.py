@@ -11,19 +11,21 @@ import polars as pl
 from meterhouse.duck import connect, literal
 from meterhouse.errors import Busy, ChecksFailed
 from meterhouse.exports.tables import ENTRIES, INVOICES, LINES, MONEY, Layout, currency_of
-from meterhouse.lake import Lake, Pin, views
+from meterhouse.lake import Lake, Pin
+from meterhouse.lake_views import views
 from meterhouse.ledger.journal import unbalanced
 from meterhouse.locks import FileLock
 from meterhouse.money import rounded
 from meterhouse.run.commands import closed_until
 
-READ = ("documents", "billed_lines", "journal_entries", "journal_lines")
+READ = ("documents", "billed_lines", "voids", "journal_entries", "journal_lines")
 
 INVOICES_SQL = """
-select * exclude (content), content ->> '$.buyer.name' as customer
+select documents.* exclude (content), content ->> '$.buyer.name' as customer, voids.voided_on
 from facts.documents
+left join facts.voids using (document_id)
 where invoice_date >= $first and invoice_date < $until
-order by entity_id, invoice_date, number
+order by entity_id, invoice_date, documents.number
 """
 
 LINES_SQL = """

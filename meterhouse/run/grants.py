@@ -104,15 +104,37 @@ def _with_instant(sold: pl.DataFrame, edge: str) -> pl.DataFrame:
 
 
 def keep_grants(
-    run: Run, db: duckdb.DuckDBPyConnection, draws: Draws, contracts: pl.DataFrame
+    run: Run,
+    db: duckdb.DuckDBPyConnection,
+    draws: Draws,
+    contracts: pl.DataFrame,
+    kept: pl.Series,
 ) -> None:
-    """Replace billing.grant_uses and billing.grant_balances, as of the run's through."""
-    uses = pl.concat([pl.DataFrame(schema=USES), *draws.uses])
+    """Replace billing.grant_uses and billing.grant_balances, as of the run's through.
+
+    `draws` is of `contracts`; what was told of the `kept` ones (contract_id) stands.
+    """
+    drawn = pl.concat([pl.DataFrame(schema=USES), *draws.uses])
+    uses = pl.concat([standing(db, USES_TABLE, kept, drawn), drawn])
     found = pl.concat([pl.DataFrame(schema=BALANCES), *draws.balances])
-    balances = pl.concat([found, _untouched(db, contracts, found, run.through)])
+    told = pl.concat([found, _untouched(db, contracts, found, run.through)])
+    balances = pl.concat([standing(db, BALANCES_TABLE, kept, told), told])
     run.warehouse.replace(db, USES_TABLE, uses.sort(uses.columns[:-1]))
     keys = ("contract_id", "grant_id", "granted_on")
     run.warehouse.replace(db, BALANCES_TABLE, balances.sort(keys))
+
+
+def standing(
+    db: duckdb.DuckDBPyConnection, table: str, kept: pl.Series, like: pl.DataFrame
+) -> pl.DataFrame:
+    """The rows of a table that are of contracts which were not rated again, with the columns of
+    the frame that they come beside."""
+    if kept.is_empty():
+        return like.clear()
+    db.register("kept_in", kept.to_frame("contract_id").to_arrow())
+    rows = db.sql(f"from {table} semi join kept_in using (contract_id)").pl()
+    db.unregister("kept_in")
+    return rows.select(like.columns).cast(like.schema)
 
 
 def _untouched(

@@ -16,7 +16,8 @@ from meterhouse.dedupe import KeyIndex
 from meterhouse.duck import identifier
 from meterhouse.errors import UsageError
 from meterhouse.failpoints import failpoint
-from meterhouse.lake import RANKS, Commit, Lake, head_of, views
+from meterhouse.lake import RANKS, Commit, Lake, head_of
+from meterhouse.lake_views import views
 from meterhouse.run.book import flatten
 from meterhouse.run.classification import classify, counts
 from meterhouse.run.classified_actions import ACCEPTED

@@ -403,11 +403,13 @@ CHECKS = (
                 sum(debit - credit) as amount
             from facts.journal_lines join facts.journal_entries using (entry_id)
             -- What pays a document is an entry of its own.
-            where account = 'accounts_receivable' and event <> 'prepaid.applied' group by all
+            where account = 'accounts_receivable'
+                and event not in ('prepaid.applied', 'prepaid.returned')
+            group by all
         ),
         documents as (
             select entity_id, document_id, sum(total) as amount
-            from facts.documents group by all
+            from facts.documents anti join facts.voids using (document_id) group by all
         )
         select entity_id as scope_id, coalesce(sum(documents.amount), 0) as expected,
             coalesce(sum(ledger.amount), 0) as actual,

@@ -12,10 +12,11 @@ from meterhouse.errors import ChecksFailed, Rejected, UsageError
 from meterhouse.failpoints import failpoint
 from meterhouse.invoicing.document import issued
 from meterhouse.invoicing.numbering import counts, numbered, with_series
-from meterhouse.lake import Commit, Lake, views
+from meterhouse.lake import Commit, Lake
+from meterhouse.lake_views import views
 from meterhouse.ledger.posting import entries, unbalanced
 from meterhouse.pricing.order import MODIFIERS
-from meterhouse.run import prepaid
+from meterhouse.run import prepaid, taxes
 from meterhouse.run.commands import closed_until, record
 from meterhouse.run.gate import blocked_drafts
 from meterhouse.run.parts import WHOLE
@@ -29,6 +30,7 @@ READ = (
     "billing.drafts",
     "billing.draft_lines",
     prepaid.TABLE,
+    taxes.TABLE,
 )
 
 ORDER = {
@@ -38,6 +40,8 @@ ORDER = {
     "journal_entries": ["entry_id"],
     "journal_lines": ["entry_id", "line_no"],
     "outbox": ["message_id"],
+    "document_taxes": ["document_id", "tax_no"],
+    "line_taxes": ["document_id", "line_no", "tax_no"],
 }
 
 # What each line was rated from. The lines of modifiers hang on all that their contract has used, so
@@ -147,6 +151,7 @@ class _Prepared:
     entities: pl.DataFrame
     accrued: pl.DataFrame
     prepaid: pl.DataFrame
+    taxes: pl.DataFrame
     closed: pl.DataFrame
     run: dict[str, Any]
 
@@ -163,6 +168,7 @@ class _Prepared:
         lines = db.sql("from billing.draft_lines semi join ready using (draft_id)").pl()
         determinants = db.sql(DETERMINANTS).pl()
         paid = db.sql(f"from {prepaid.TABLE} semi join ready using (draft_id)").pl()
+        ruled = db.sql(f"from {taxes.TABLE} semi join ready using (draft_id)").pl()
         db.unregister("ready")
         accrued = db.sql(
             "select line_key, cast(sum(debit - credit) as decimal(38, 18)) as accrued "
@@ -171,7 +177,9 @@ class _Prepared:
         ).pl()
         entities = db.sql("from book.entities").pl()
         run = {"run_id": run_id, "known_at": known_at, "through": through}
-        return cls(ready, lines, determinants, entities, accrued, paid, closed_until(db), run)
+        return cls(
+            ready, lines, determinants, entities, accrued, paid, ruled, closed_until(db), run
+        )
 
     def write(self, commit: Commit) -> tuple[int, tuple[str, ...]]:
         ranked = with_series(self.ready)
@@ -192,6 +200,7 @@ class _Prepared:
             "journal_entries": heads,
             "journal_lines": legs,
             "outbox": self._outbox(documents),
+            **taxes.recorded_taxes(documents, lines, self.taxes, self.entities),
         }
         for table, frame in frames.items():
             # Joins keep no order; the same issue again must write the same rows and names.

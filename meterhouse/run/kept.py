@@ -12,6 +12,7 @@ import duckdb
 
 from meterhouse.canonical import short_hash
 from meterhouse.run.context import Run, code_hash
+from meterhouse.run.inputs import forget_rated
 
 BOOK, WINDOWS = "book", "windows"
 
@@ -51,6 +52,8 @@ def forget(db: duckdb.DuckDBPyConnection, *steps: str) -> None:
     db.execute("begin")
     for step in steps or (BOOK, WINDOWS):
         db.execute("delete from ops.kept where step = ?", [step])
+    if not steps:
+        forget_rated(db)
     if not steps or WINDOWS in steps:
         db.execute("delete from ops.determined")
         db.execute("drop table if exists usage.determinants")

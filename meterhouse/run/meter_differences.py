@@ -27,7 +27,7 @@ WINDOW = ("customer_id", "contract_id", "item_id", "window_start_on", "window_en
 BILLED = """
 select window_id, cast(sum(amount) as decimal(38, 18)) as billed,
     string_agg(distinct number, ', ' order by number) as documents
-from facts.billed_lines semi join compared using (window_id) group by window_id
+from facts.standing_lines semi join compared using (window_id) group by window_id
 """
 
 

@@ -25,7 +25,7 @@ from meterhouse.run.reusing import OF_CONTRACTS
 from meterhouse.warehouse import Warehouse
 
 ENTRY = ("document_id", "account", "debit", "credit", "currency")
-BILLED = "select distinct window_id, true as is_issued from facts.billed_lines"
+BILLED = "select distinct window_id, true as is_issued from facts.standing_lines"
 ACCRUED = """
 select line_key, cast(sum(debit - credit) as decimal(38, 18)) as accrued
 from facts.journal_lines where account = 'unbilled_receivable'
@@ -40,7 +40,7 @@ with lines as (
     union
     select contract_id, customer_id, payer_id from billing.desired_lines
     union
-    select contract_id, customer_id, payer_id from facts.billed_lines
+    select contract_id, customer_id, payer_id from facts.standing_lines
 ),
 payers as (
     select payer_id from lines where contract_id in (select contract_id from ops.touched)
@@ -129,10 +129,11 @@ def _caused(run: Run, db: duckdb.DuckDBPyConnection, of: str) -> Composed:
     recorded(run, db)
     before = composed(run, db, STOOD, "ops.stood_failures", of, "ops.stood_early").drafts
     caused = made.drafts.join(before, on=["draft_id", "content_hash"], how="anti")
-    lines, payments = (
-        frame.join(caused, on="draft_id", how="semi") for frame in (made.lines, made.payments)
+    lines, payments, taxes = (
+        frame.join(caused, on="draft_id", how="semi")
+        for frame in (made.lines, made.payments, made.taxes)
     )
-    return Composed(caused.sort("draft_id"), lines.sort("draft_id", "line_no"), payments)
+    return Composed(caused.sort("draft_id"), lines.sort("draft_id", "line_no"), payments, taxes)
 
 
 def by_customer(windows: pl.DataFrame) -> pl.DataFrame:

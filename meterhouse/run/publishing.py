@@ -1,6 +1,6 @@
 """The copy of the warehouse that people query, with its words beside the numbers."""
 
-from meterhouse.lake import views
+from meterhouse.lake_views import views
 from meterhouse.run.dbt import parsed
 from meterhouse.run.descriptions import descriptions, write_comments
 from meterhouse.warehouse import Warehouse

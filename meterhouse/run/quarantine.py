@@ -6,7 +6,8 @@ import duckdb
 
 from meterhouse.canonical import canonical_json
 from meterhouse.errors import UsageError
-from meterhouse.lake import Commit, Lake, views
+from meterhouse.lake import Commit, Lake
+from meterhouse.lake_views import views
 from meterhouse.run.commands import record
 from meterhouse.run.ingest import Loaded, release
 

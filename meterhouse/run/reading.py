@@ -17,7 +17,7 @@ import polars as pl
 
 from meterhouse.duck import identifier
 from meterhouse.errors import UsageError
-from meterhouse.lake import views
+from meterhouse.lake_views import views
 from meterhouse.run.book import flatten
 from meterhouse.run.estimating import ASKS, prepare
 from meterhouse.run.measuring import Relations, read_sql

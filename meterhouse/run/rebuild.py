@@ -55,7 +55,7 @@ select windows.* replace (coalesce(recorded.dimensions, windows.dimensions) as d
 from billing.charge_windows as windows left join recorded using (window_id)
 where windows.due_on <= date '{through}'
 or windows.window_id in (
-    select window_id from facts.billed_lines where due_on <= date '{through}'
+    select window_id from facts.standing_lines where due_on <= date '{through}'
 )
 or windows.window_id in (select window_id from {early})
 """

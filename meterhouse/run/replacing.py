@@ -14,7 +14,8 @@ import duckdb
 from connectors.files import FilesSource
 from meterhouse.duck import literal
 from meterhouse.errors import CorrectionFault, UsageError
-from meterhouse.lake import Lake, views
+from meterhouse.lake import Lake
+from meterhouse.lake_views import views
 from meterhouse.run.book import flatten
 from meterhouse.run.correcting import Corrected, finish
 from meterhouse.run.deliveries import Book, checked

@@ -71,11 +71,11 @@ def fold(run: Run, fold_from: int | None, hear: Hear | None = None) -> list[Node
     return results
 
 
-def rate(run: Run, db: duckdb.DuckDBPyConnection) -> int:
-    """Replace billing.desired_lines; returns their number."""
-    lines = rate_due(run, db)
+def rate(run: Run, db: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    """Rate what changed; the number of all desired lines, and of the windows that were rated."""
+    rated = rate_due(run, db)
     failpoint("run.rated")
-    return lines
+    return rated.lines, rated.windows
 
 
 def shadow(run: Run, db: duckdb.DuckDBPyConnection) -> int:

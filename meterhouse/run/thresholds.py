@@ -35,7 +35,7 @@ from billing.charge_windows as windows
 where component = 'usage' and window_start_on < date '{through}' and due_on > date '{through}'
     and contract_id in (select contract_id from book.contracts where {has})
     and window_id not in (
-        select window_id from facts.billed_lines where due_on <= date '{through}'
+        select window_id from facts.standing_lines where due_on <= date '{through}'
     )
     and ({of})
 """
@@ -53,7 +53,7 @@ from (
     select contract_id, cast(sum(sum(amount)) over (
         partition by contract_id order by batch_seq
     ) as decimal(38, 18)) as so_far
-    from facts.billed_lines
+    from facts.standing_lines
     where role = 'usage' and contract_id in (select contract_id from book.contracts where {HAS})
     group by contract_id, batch_seq
 )
@@ -61,13 +61,13 @@ group by contract_id
 """
 BEFORE = f"""
 select distinct lines.contract_id, lines.due_on
-from facts.billed_lines as lines join facts.documents as documents using (document_id)
+from facts.standing_lines as lines join facts.documents as documents using (document_id)
 where documents.through < lines.due_on
     and lines.contract_id in (select contract_id from book.contracts where {HAS})
 """
 BEGUN = f"""
 select line_key
-from facts.billed_lines as lines join facts.documents as documents using (document_id)
+from facts.standing_lines as lines join facts.documents as documents using (document_id)
 where lines.contract_id in (select contract_id from book.contracts where {HAS})
 group by line_key having bool_and(documents.through < lines.due_on)
 """
@@ -79,7 +79,7 @@ with own as (
 ),
 before as (
     select distinct lines.contract_id, lines.due_on, true as was_early
-    from facts.billed_lines as lines join facts.documents as documents using (document_id)
+    from facts.standing_lines as lines join facts.documents as documents using (document_id)
     where documents.through < lines.due_on
 )
 select windows.window_id, contract_id, due_on, coalesce(is_reached, false) as is_reached,
@@ -90,7 +90,7 @@ where component = 'usage' and window_start_on < date '{through}' and due_on > da
     and (is_reached or was_early)
     and contract_id in (select contract_id from book.contracts where {has})
     and window_id not in (
-        select window_id from facts.billed_lines where due_on <= date '{through}'
+        select window_id from facts.standing_lines where due_on <= date '{through}'
     )
 """
 Rate = Callable[[str], pl.DataFrame]

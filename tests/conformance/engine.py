@@ -17,7 +17,8 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from meterhouse.lake import Lake, views
+from meterhouse.lake import Lake
+from meterhouse.lake_views import views
 from meterhouse.periods import boundary
 from meterhouse.run.applying import apply_book
 from meterhouse.run.book import flatten

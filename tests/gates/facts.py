@@ -25,6 +25,9 @@ KEYS = {
     "applications": "application_id",
     "balance_moves": "move_id",
     "renderings": "document_id, form",
+    "voids": "document_id",
+    "document_taxes": "document_id, tax_no",
+    "line_taxes": "document_id, line_no, tax_no",
     "outbox": "message_id",
     "deliveries": "message_id, attempt",
 }

@@ -3,7 +3,7 @@ import shutil
 import pytest
 
 from meterhouse.duck import connect
-from meterhouse.lake import views
+from meterhouse.lake_views import views
 from tests.lake.writing import add_events, lake_of, note
 
 

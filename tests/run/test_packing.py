@@ -56,7 +56,7 @@ def test_all_claims_of_a_pack_hold_and_count_something(packed):
 
 
 def test_the_query_needs_nothing_but_duckdb_and_the_folder(copied):
-    done = subprocess.run(  # noqa: S603 - our own interpreter
+    done = subprocess.run(
         [sys.executable, "-I", "-c", ALONE], cwd=copied, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "True"

@@ -1,4 +1,4 @@
-"""What was issued can be proved: made again by sample, also of an earlier release; bytes are kept."""
+"""What was issued can be proved: made again, also of an earlier release; bytes are kept."""
 
 import tarfile
 from decimal import Decimal

@@ -44,7 +44,7 @@ unsettled as (
     from invoices
     cross join run
     left join prepaid on invoices.document_id = prepaid.document_id
-    where invoices.total <> coalesce(prepaid.amount, 0)
+    where invoices.voided_on is null and invoices.total <> coalesce(prepaid.amount, 0)
 
 ),
 

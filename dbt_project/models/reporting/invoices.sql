@@ -18,6 +18,12 @@ entities as (
 
 ),
 
+voids as (
+
+    select * from {{ source('facts', 'voids') }}
+
+),
+
 -- What the entity's number format puts around the serial.
 framed as (
 
@@ -87,8 +93,10 @@ reported as (
         numbered.run_id,
         numbered.through,
         numbered.known_at,
-        numbered.batch_seq
+        numbered.batch_seq,
+        voids.voided_on
     from numbered
+    left join voids on numbered.document_id = voids.document_id
     left join customers on numbered.customer_id = customers.customer_id
 
 )

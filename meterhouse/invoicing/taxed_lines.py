@@ -1,0 +1,204 @@
+"""The taxes of documents that rules decide: by line, and by row of the document."""
+
+from typing import NamedTuple
+
+import polars as pl
+
+from meterhouse.canonical_columns import array_over_rows, integer, object_of, string
+from meterhouse.invoicing.allocation import allocated
+from meterhouse.invoicing.prepaid import CREDIT_SALE
+from meterhouse.invoicing.tax_rules import LINE_RULE, Schema, TaxBook, resolved
+from meterhouse.invoicing.taxing import Options, taxed
+from meterhouse.money import AMOUNT, PLACES, rounded
+
+# What makes one row of a document's taxes; lines of any category share it.
+ROW = (
+    *("place", "country", "region", "name", "treatment", "rate", "is_compound"),
+    *("reason", "certificate", "registration"),
+)
+# One row per line and tax: `tax_no` is the row of the document, `base` the line's amount, `tax` its
+# share of the row's tax, by largest remainder.
+LINE_TAXES: Schema = {
+    "draft_id": pl.String,
+    "line_no": pl.Int64,
+    "tax_no": pl.Int64,
+    **LINE_RULE,
+    "base": AMOUNT,
+    "tax": AMOUNT,
+}
+_LINE = ("draft_id", "line_no")
+
+
+class Decided(NamedTuple):
+    """`heads`: is_ruled, tax_fault, and tax and total where rules decide; `lines`: LINE_TAXES."""
+
+    heads: pl.DataFrame
+    lines: pl.DataFrame
+
+
+def undecided(heads: pl.DataFrame) -> Decided:
+    """The heads as they are, where the book has no rules."""
+    plain = heads.with_columns(is_ruled=pl.lit(value=False), tax_fault=pl.lit(None, pl.String))
+    return Decided(plain, pl.DataFrame(schema=LINE_TAXES))
+
+
+def decided(heads: pl.DataFrame, lines: pl.DataFrame, book: TaxBook) -> Decided:
+    """The heads with the taxes of those that have no decision and whose entity taxes by rules."""
+    is_ruled = pl.col("tax_treatment").is_null() & pl.col("entity_id").is_in(
+        book.sellers["entity_id"].implode()
+    )
+    is_known = pl.col("customer_id").is_in(book.buyers["customer_id"].implode())
+    mine = heads.filter(is_ruled & is_known)
+    if mine.is_empty():
+        return undecided(heads)
+    found = resolved(mine, lines, book)
+    faults = found.faults.group_by("draft_id").agg(tax_fault=pl.col("fault").sort().str.join(" "))
+    sound = found.lines.join(faults, on="draft_id", how="anti")
+    taxes = _by_options(sound, mine, book)
+    sums = taxes.group_by("draft_id").agg(ruled_tax=pl.col("tax").sum().cast(AMOUNT))
+    joined = (
+        heads.with_columns(is_ruled=pl.col("draft_id").is_in(mine["draft_id"].implode()))
+        .join(faults, on="draft_id", how="left")
+        .join(sums, on="draft_id", how="left")
+    )
+    is_taxed = pl.col("is_ruled") & pl.col("tax_fault").is_null()
+    tax = pl.col("ruled_tax").fill_null(pl.lit(0).cast(AMOUNT))
+    told = joined.with_columns(tax=pl.when(is_taxed).then(tax).otherwise("tax"))
+    return Decided(told.with_columns(total=pl.col("net") + pl.col("tax")).drop("ruled_tax"), taxes)
+
+
+def _by_options(lines: pl.DataFrame, heads: pl.DataFrame, book: TaxBook) -> pl.DataFrame:
+    """The lines with their taxes, each as its entity rounds; there are few ways to round."""
+    how = heads.select("draft_id", "entity_id", "currency").join(
+        book.sellers.select("entity_id", "rounding", "mode"), on="entity_id"
+    )
+    named = _numbered(lines.join(how.drop("entity_id"), on="draft_id"))
+    parts = [
+        _taxed(part, Options(rounding=part["rounding"][0], mode=part["mode"][0]))
+        for part in named.partition_by("rounding", "mode", maintain_order=True)
+    ]
+    return pl.concat([pl.DataFrame(schema=LINE_TAXES), *parts]).sort(*_LINE, "tax_no")
+
+
+def _numbered(lines: pl.DataFrame) -> pl.DataFrame:
+    """The rows with `tax_no`, the place of their tax on the document."""
+    rows = lines.select("draft_id", *ROW).unique().sort("draft_id", *ROW, nulls_last=False)
+    number = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("draft_id")
+    return lines.join(rows.with_columns(tax_no=number), on=["draft_id", *ROW], nulls_equal=True)
+
+
+def _taxed(lines: pl.DataFrame, options: Options) -> pl.DataFrame:
+    asked = lines.select(
+        "line_no", "tax_no", "amount", "rate", "is_compound",
+        document_id="draft_id",
+        tax_id=pl.col("tax_no").cast(pl.String),
+        is_inclusive=pl.lit(value=False),
+        places=pl.col("currency").replace_strict(dict(PLACES), return_dtype=pl.Int64),
+    )  # fmt: skip
+    shares = taxed(asked, options).lines.select(
+        "line_no", "tax_no", pl.col("tax").cast(AMOUNT), draft_id="document_id"
+    )
+    whole = lines.join(shares, on=[*_LINE, "tax_no"], how="left")
+    return whole.with_columns(base="amount").select(
+        pl.col(name).cast(kind) for name, kind in LINE_TAXES.items()
+    )
+
+
+def by_document(taxes: pl.DataFrame) -> pl.DataFrame:
+    """One row per draft and row of its taxes: draft_id, tax_no, ROW, base, tax."""
+    return (
+        taxes.group_by("draft_id", "tax_no", *ROW)
+        .agg(pl.col("base", "tax").sum().cast(AMOUNT))
+        .sort("draft_id", "tax_no")
+    )
+
+
+def in_base(rows: pl.DataFrame, rate: pl.Expr) -> pl.DataFrame:
+    """The rows with base_amount and base_tax: base and tax times `rate` (base currency per unit of
+    `currency`), rounded to the places of `base_currency`."""
+    currency = pl.col("base_currency")
+    return rows.with_columns(
+        base_amount=rounded((pl.col("base") * rate.cast(AMOUNT)).cast(AMOUNT), currency),
+        base_tax=rounded((pl.col("tax") * rate.cast(AMOUNT)).cast(AMOUNT), currency),
+    )
+
+
+def document_json(taxes: pl.DataFrame, currencies: pl.DataFrame) -> pl.DataFrame:
+    """draft_id and `tax_rows`, the JSON array of the document's taxes."""
+    rows = by_document(taxes).join(currencies, on="draft_id")
+    place = pl.concat_str(["country", "region"], separator="-", ignore_nulls=True)
+    rate = pl.col("rate").cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".")
+    fields = {
+        "amount": _money("tax"),
+        "base": _money("base"),
+        "certificate": string(pl.col("certificate")),
+        "jurisdiction": string(place),
+        "name": string(pl.col("name")),
+        "rate": string(pl.when(pl.col("treatment") == "taxed").then(rate)),
+        "reason": string(pl.col("reason")),
+        "registration": string(pl.col("registration")),
+        "treatment": string(pl.col("treatment")),
+    }
+    return _arrays(rows.sort("draft_id", "tax_no"), ["draft_id"], fields, "tax_rows")
+
+
+def lines_json(taxes: pl.DataFrame, currencies: pl.DataFrame) -> pl.DataFrame:
+    """draft_id, line_no and `line_tax`: the category of the line, and its share of each row."""
+    rows = taxes.join(currencies, on="draft_id").sort(*_LINE, "tax_no")
+    fields = {"amount": _money("tax"), "row": integer(pl.col("tax_no"))}
+    shares = _arrays(rows, _LINE, fields, "shares")
+    told = object_of({"category": string(pl.col("category")), "shares": pl.col("shares")})
+    category = taxes.unique(_LINE, keep="first").select(*_LINE, "category")
+    return shares.join(category, on=_LINE).select(*_LINE, line_tax=told)
+
+
+def _arrays(
+    rows: pl.DataFrame, by: list[str] | tuple[str, ...], fields: dict[str, pl.Expr], into: str
+) -> pl.DataFrame:
+    return (
+        rows.with_columns(_row=object_of(fields))
+        .group_by(by, maintain_order=True)
+        .agg(array_over_rows(pl.col("_row")).alias(into))
+    )
+
+
+def _money(name: str) -> pl.Expr:
+    places = pl.col("currency").replace_strict(dict(PLACES), return_dtype=pl.Int64)
+    # The text always has 18 places; without any places the point goes too.
+    surplus = 18 - places + (places == 0).cast(pl.Int64)
+    return string(pl.col(name).cast(AMOUNT).cast(pl.String).str.head(-surplus))
+
+
+def line_tax(
+    documents: pl.DataFrame, lines: pl.DataFrame, taxes: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """One row per line: document_id, line_no, `tax`, which add up to the tax of their document.
+
+    Documents: document_id, currency, tax; lines: document_id, line_no, role, amount; taxes: the
+    rows of facts.line_taxes. Lines of a document without such rows share its tax by their amounts
+    (largest remainder); sold credit has none.
+    """
+    known = pl.DataFrame(schema={"document_id": pl.String, "line_no": pl.Int64, "tax": AMOUNT})
+    if taxes is not None:
+        of_rows = taxes.group_by("document_id", "line_no").agg(pl.col("tax").sum().cast(AMOUNT))
+        known = pl.concat([known, of_rows.select(known.columns)])
+    whole = lines.select("document_id", "line_no", "role", "amount").join(
+        documents.select("document_id", "currency", document_tax="tax"), on="document_id"
+    )
+    shared = (
+        whole.filter(pl.col("role") != CREDIT_SALE)
+        .join(known, on="document_id", how="anti")
+        .with_columns(places=pl.col("currency").replace_strict(dict(PLACES), return_dtype=pl.Int64))
+        .sort("document_id", "line_no")
+    )
+    parts = allocated(
+        shared, by=["document_id"], amount="document_tax", weight="amount", into="tax"
+    )
+    every = pl.concat([known, parts.select(known.columns)])
+    zero = pl.lit(0).cast(AMOUNT)
+    return (
+        whole.select("document_id", "line_no")
+        .join(every, on=["document_id", "line_no"], how="left")
+        .with_columns(pl.col("tax").fill_null(zero))
+        .sort("document_id", "line_no")
+    )

@@ -1,0 +1,22 @@
+"""The facts as a reader sees them: views `facts.*` that end at a batch."""
+
+import duckdb
+
+from meterhouse.schema import FACTS
+
+# Lines of documents that were not voided. What a void appends has an id that no document has.
+STANDING = """
+from facts.billed_lines
+semi join facts.documents using (document_id) anti join facts.voids using (document_id)
+"""
+
+
+def views(db: duckdb.DuckDBPyConnection, known_at: int | None) -> None:
+    """Views `facts.*` over the attached lake that end at batch `known_at`.
+
+    In one transaction: each that opens by itself asks the catalog anew what tables there are.
+    """
+    limit = "" if known_at is None else f" where batch_seq <= {int(known_at)}"
+    made = [f"create or replace view facts.{t} as from lake.facts.{t}{limit}" for t in FACTS]
+    made.append(f"create or replace view facts.standing_lines as {STANDING}")
+    db.execute(f"begin; create schema if not exists facts; {'; '.join(made)}; commit")
