@@ -1,7 +1,7 @@
 """Cases of contract timelines: billed step by step by the core, and compared line by line."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
@@ -17,6 +17,7 @@ from tests.conformance.lifecycle_reading import dated, of_epochs, terms_of
 from tests.conformance.lifecycle_segment import check_segment
 from tests.conformance.lifecycle_successors import billed, contracts_of, has_successors
 from tests.conformance.lifecycle_terms import DAY, local_day
+from tests.conformance.lifecycle_voids import Kept, due_actions, opening_balance, voided
 from tests.conformance.readings import refuse_unknown
 from tests.conformance.vectors import NotSupported
 
@@ -44,6 +45,7 @@ class Timeline:
     profile: Mapping[str, Any]
     billed: pl.DataFrame | None = None
     balance: Decimal = ZERO
+    kept: list[Kept] = field(default_factory=list)
 
     def known(self, on: date, *, with_own: bool = True) -> list[Mapping[str, Any]]:
         """The changes that are known on a day."""
@@ -79,6 +81,7 @@ class Timeline:
 def bills_of(case: Mapping[str, Any]) -> list[Bill]:
     """The documents of each look."""
     line = Timeline(case, system_of(case), profile_of(case))
+    line.balance = opening_balance(case)
     looks = [_look(look, case) for look in case["when"]]
     changes = [
         c for c in line.known(date.max) if c.get("type") != "add" or "plans" in case["given"]
@@ -86,6 +89,9 @@ def bills_of(case: Mapping[str, Any]) -> list[Bill]:
     _bill_before(line, looks[0], changes)
     found: list[Bill] = []
     for number, on in enumerate(looks):
+        last = looks[number - 1] if number else None
+        if actions := due_actions(case, case["when"][number], last):
+            line.billed, line.balance = voided(line.kept, actions, line.balance)
         same = sum(1 for one in case["expect"] if one["invoice_date"] == on.isoformat())
         if same > looks.count(on) and looks.index(on) == number and len(line.known(on)) > len(
             line.known(on, with_own=False)
@@ -112,7 +118,7 @@ def bills_of_successors(case: Mapping[str, Any]) -> list[Bill]:
 
 
 def _look(look: Mapping[str, Any], case: Mapping[str, Any]) -> date:
-    refuse_unknown("when", look, {"bill_as_of"})
+    refuse_unknown("when", look, {"bill_as_of", "step"})
     begins = case["given"].get("contract", {}).get("start_instant")
     try:
         day = date.fromisoformat(look["bill_as_of"])
@@ -142,6 +148,14 @@ def _documents(line: Timeline, lines: pl.DataFrame, on: date) -> list[Bill]:
     """The lines of a look as the system of the case tells them."""
     if lines.is_empty():
         return []
+    found = _told(line, lines, on)
+    for one in found:
+        is_note = pl.col("amount") < 0 if one.document == "credit_note" else pl.col("amount") >= 0
+        line.kept.append(Kept(one, lines.filter(is_note) if len(found) > 1 else lines))
+    return found
+
+
+def _told(line: Timeline, lines: pl.DataFrame, on: date) -> list[Bill]:
     charges = [_charge(row) for row in lines.to_dicts()]
     negative = [one for one in charges if one.amount < 0]
     positive = [one for one in charges if one.amount >= 0]

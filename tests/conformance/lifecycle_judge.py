@@ -42,6 +42,7 @@ class Bill:
     applied: Decimal = ZERO
     generated: Decimal = ZERO
     balance: Decimal = ZERO
+    is_void: bool = False
 
     @property
     def subtotal(self) -> Decimal:
@@ -80,8 +81,7 @@ def _judge(bill: Bill, document: Mapping[str, Any]) -> None:
     unknown = sorted(set(document) - _BILL)
     if unknown:
         raise NotSupported(f"expected field {', '.join(unknown)}")
-    if document.get("status") == "void":
-        raise NotSupported("a document that is void")
+    _same("void", document.get("status") == "void", bill.is_void)
     if document["invoice_date"] is not None:
         _same("invoice date", document["invoice_date"], bill.on.isoformat())
     _lines(bill.lines, document["lines"])
