@@ -183,6 +183,8 @@ FACTS: dict[str, dict[str, str]] = {
         "original_number": "varchar",
         # Null in rows of a release before it was kept, and then the window's end.
         "served_end_on": "date",
+        # The line of `original_number` that a line of a credit note by hand takes back.
+        "credits_line": "bigint",
     },
     # One row per determinant that a line of an issued document was rated from.
     "billed_determinants": {

@@ -21,6 +21,7 @@ LISTS: Mapping[str, str] = {
     "attributes": "attribute",
     "entities": "entity",
     "payment_terms": "payment_terms",
+    "tax_rules": "tax_rule",
     "event_types": "event_type",
     "meters": "meter",
     "products": "product",

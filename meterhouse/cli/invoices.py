@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from meterhouse.cli import documents, voiding
+from meterhouse.cli import credit, documents, voiding
 from meterhouse.cli.app import App, Group, pass_app
 from meterhouse.cli.billing import CHECKS_FAILED, held_of, is_blocked, print_issued
 from meterhouse.cli.issuing import planned, show_planned, sums_text
@@ -154,6 +154,6 @@ def issue(context: click.Context, drafts: tuple[str, ...], dry_run: bool, yes: b
 
 for command in (
     *(documents.pdf, documents.html, documents.xml, documents.usage, documents.pack),
-    *(voiding.void, voiding.mark_sent),
+    *(credit.credit, voiding.void, voiding.mark_sent),
 ):
     invoices.add_command(command)

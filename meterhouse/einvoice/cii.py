@@ -27,7 +27,7 @@ def cii(document: Einvoice) -> bytes:
     day(head, "IssueDateTime", document.issued_on)
     trade = ElementTree.SubElement(root, f"{{{RSM}}}SupplyChainTradeTransaction")
     for line in document.lines:
-        _line(trade, line, document.taxes[0])
+        _line(trade, line, document.taxes[line.group])
     _agreement(trade, document)
     part(trade, "ApplicableHeaderTradeDelivery")
     _settlement(trade, document)

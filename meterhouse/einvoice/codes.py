@@ -69,14 +69,16 @@ VAT_ENDPOINTS: Mapping[str, str] = MappingProxyType(
     }
 )
 EMAIL = "EM"
-REVERSE_CHARGE_CODE = "VATEX-EU-AE"
+# Codes of the reasons for which a category is not taxed.
+REASON_CODES: Mapping[str, str] = MappingProxyType({"AE": "VATEX-EU-AE", "G": "VATEX-EU-G"})
 
 
 def category(treatment: str, rate: Decimal | None) -> str:
-    """The code of a tax category: Standard, Zero, Exempt, reverse charge (AE), Out of scope."""
+    """The code of a tax category: Standard, Zero, Exempt, reverse charge (AE), export (G), Out of
+    scope."""
     if treatment == "taxed":
         return "S" if rate else "Z"
-    return {"exempt": "E", "reverse_charge": "AE", "out_of_scope": "O"}[treatment]
+    return {"exempt": "E", "reverse_charge": "AE", "export": "G", "out_of_scope": "O"}[treatment]
 
 
 def unit_code(unit: str | None) -> str:

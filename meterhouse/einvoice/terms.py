@@ -49,7 +49,8 @@ class TaxGroup(NamedTuple):
 
 
 class EinvoiceLine(NamedTuple):
-    """One line (BG-25): quantity times price is its net. `last_on` is in the period."""
+    """One line (BG-25): quantity times price is its net. `last_on` is in the period; `group` is
+    the place of its tax among those of the document, from 0."""
 
     number: str
     name: str
@@ -60,10 +61,11 @@ class EinvoiceLine(NamedTuple):
     net: Decimal
     first_on: date
     last_on: date
+    group: int = 0
 
 
 class Einvoice(NamedTuple):
-    """A whole document. All its lines are of the one tax group; its sums are never below 0."""
+    """A whole document. Each line is of one of its tax groups; its sums are never below 0."""
 
     number: str
     kind: str  # codes.INVOICE or codes.CREDIT_NOTE
@@ -103,9 +105,8 @@ def einvoice_of(document: Mapping[str, Any]) -> Einvoice:
     if faults:
         raise NotAnEinvoice(name, faults)
     sign = -1 if document["kind"] == "credit_note" else 1
-    tax = document["tax"][0]
-    group = _group(tax, sign)
-    is_outside = group.category == "O"
+    groups = _groups(document, sign)
+    is_outside = groups[0].category == "O"
     bank = document["seller"]["bank"] or {}
     amount = {key: sign * Decimal(document[key]) for key in ("net", "tax_total", "total")}
     return Einvoice(
@@ -122,8 +123,8 @@ def einvoice_of(document: Mapping[str, Any]) -> Einvoice:
         bic=bank.get("bic"),
         terms=document["terms"]["description"] or f"Net {document['terms']['net_days']} days",
         preceding=_preceding(document["lines"]),
-        taxes=(group,),
-        lines=tuple(_lines(document, sign)),
+        taxes=groups,
+        lines=tuple(_lines(document, sign, groups)),
         net=amount["net"],
         tax=amount["tax_total"],
         gross=amount["total"],
@@ -140,21 +141,50 @@ def _faults(document: Mapping[str, Any]) -> Iterator[str]:
     places = PLACES[document["currency"]]
     if places > codes.MOST_PLACES:
         yield f"{document['currency']} has {places} places, and two can be written"
-    if len(document["tax"]) != 1:
+    if not document["tax"]:
         yield f"customer {buyer['id']} has no tax decision"
         return
-    tax = document["tax"][0]
-    if Decimal(tax["base"]) != Decimal(document["net"]):
+    if any(len((line.get("tax") or {}).get("shares", ())) > 1 for line in document["lines"]):
+        yield "a line has several taxes, and the norm has one for each line"
+    elif sum(Decimal(tax["base"]) for tax in document["tax"]) != Decimal(document["net"]):
         yield "it sells prepaid credit, which is not taxed yet, and the norm has no such line"
-    kind = codes.category(tax["treatment"], _rate(tax))
-    if kind != "O" and _vat_id(seller) is None:
+    kinds = {codes.category(tax["treatment"], _rate(tax)) for tax in document["tax"]}
+    if "O" in kinds and len(kinds) > 1:
+        yield "a part of it is out of scope of tax, which the norm has for whole documents only"
+    if kinds != {"O"} and _vat_id(seller) is None:
         yield f"entity {seller['id']} has no VAT number (one of `tax_ids` whose type ends in `vat`)"
-    if kind == "AE" and _vat_id(buyer) is None:
+    if "AE" in kinds and _vat_id(buyer) is None:
         yield f"customer {buyer['id']} has no VAT number, which reverse charge needs"
 
 
 def _rate(tax: Mapping[str, Any]) -> Decimal | None:
     return None if tax["rate"] is None else Decimal(tax["rate"])
+
+
+def _groups(document: Mapping[str, Any], sign: int) -> tuple[TaxGroup, ...]:
+    """One group per category and rate, as the norm has them; their reasons are told together."""
+    found: dict[tuple[str, Decimal | None], TaxGroup] = {}
+    for tax in document["tax"]:
+        one = _group(tax, sign)
+        known = found.get((one.category, one.percent))
+        found[one.category, one.percent] = one if known is None else _together(known, one)
+    return tuple(found.values())
+
+
+def _together(one: TaxGroup, other: TaxGroup) -> TaxGroup:
+    reasons = dict.fromkeys(reason for reason in (one.reason, other.reason) if reason)
+    return one._replace(
+        base=one.base + other.base,
+        amount=one.amount + other.amount,
+        reason="; ".join(reasons) or None,
+    )
+
+
+def _place(line: Mapping[str, Any], document: Mapping[str, Any], groups: Sequence[TaxGroup]) -> int:
+    """The group of a line; one that rules did not tax is of the document's only group."""
+    shares = (line.get("tax") or {}).get("shares", ())
+    row = _group(document["tax"][shares[0]["row"] - 1 if shares else 0], 1)
+    return [(one.category, one.percent) for one in groups].index((row.category, row.percent))
 
 
 def _group(tax: Mapping[str, Any], sign: int) -> TaxGroup:
@@ -167,7 +197,7 @@ def _group(tax: Mapping[str, Any], sign: int) -> TaxGroup:
         sign * Decimal(tax["base"]),
         sign * Decimal(tax["amount"]),
         None if kind in {"S", "Z"} else tax["reason"],
-        codes.REVERSE_CHARGE_CODE if kind == "AE" else None,
+        codes.REASON_CODES.get(kind),
     )
 
 
@@ -211,7 +241,9 @@ def _preceding(lines: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, date | No
     return tuple(sorted(found.items()))
 
 
-def _lines(document: Mapping[str, Any], sign: int) -> Iterator[EinvoiceLine]:
+def _lines(
+    document: Mapping[str, Any], sign: int, groups: Sequence[TaxGroup]
+) -> Iterator[EinvoiceLine]:
     cent = Decimal(1).scaleb(-PLACES[document["currency"]])
     for line in document["lines"]:
         pieces = pieces_of(line, cent)
@@ -229,6 +261,7 @@ def _lines(document: Mapping[str, Any], sign: int) -> Iterator[EinvoiceLine]:
                 first_on=date.fromisoformat(line["service"]["start"]),
                 # The last day of a line is in it; the end of a window is not.
                 last_on=date.fromisoformat(line["service"]["end"]) - timedelta(days=1),
+                group=_place(line, document, groups),
             )
 
 

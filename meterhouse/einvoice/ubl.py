@@ -139,7 +139,7 @@ class _Writer:
         period(found, line.first_on.isoformat(), line.last_on.isoformat())
         item = part(found, "Item")
         basic(item, "Name", line.name)
-        self.category(item, "ClassifiedTaxCategory", self.of.taxes[0], is_told=False)
+        self.category(item, "ClassifiedTaxCategory", self.of.taxes[line.group], is_told=False)
         self.amount(part(found, "Price"), "PriceAmount", line.price)
 
     def amount(self, above: ElementTree.Element, name: str, amount: Decimal) -> None:

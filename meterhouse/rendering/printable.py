@@ -330,7 +330,8 @@ class _Writer:
         return terms["description"] or self.words["net_days"].format(days=terms["net_days"])
 
     def notes(self) -> Iterator[str]:
-        yield from (tax["reason"] for tax in self.content["tax"] if tax["reason"])
+        # Several taxes may be left out for one reason.
+        yield from dict.fromkeys(tax["reason"] for tax in self.content["tax"] if tax["reason"])
         if self.content["lines"]:
             yield self.words["includes_last_day"]
 

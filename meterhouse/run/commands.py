@@ -20,6 +20,11 @@ SCHEMA = {
 }
 
 
+def command_id(kind: str, subject: str, content: str | None, batch_seq: int) -> str:
+    """The id of a command of this kind on this content, given with a batch."""
+    return short_hash([kind, subject, content, batch_seq])
+
+
 def record(
     commit: Commit,
     kind: str,
@@ -31,7 +36,7 @@ def record(
     actor = commit.lake.settings.actor
     rows = [
         (
-            short_hash([kind, subject, content, commit.batch_seq]),
+            command_id(kind, subject, content, commit.batch_seq),
             *(kind, actor, subject, content, payload, "done", sentence),
         )
         for subject, content in subjects

@@ -28,7 +28,7 @@ def billed(db: duckdb.DuckDBPyConnection, of: str = "true") -> pl.DataFrame:
         f"select line_key, {newest}, cast(sum(amount) as decimal(38, 18)) as billed, "
         "arg_min(number, (batch_seq, row_no)) as original_number, "
         "arg_min(invoice_date, (batch_seq, row_no)) as original_invoice_date "
-        f"from facts.standing_lines where {of} group by line_key"
+        f"from facts.standing_lines where role <> 'credit_note' and ({of}) group by line_key"
     ).pl()
 
 

@@ -43,10 +43,13 @@ _OF_CONTRACT = (
 )
 
 
-def with_sales(db: duckdb.DuckDBPyConnection, windows: pl.DataFrame, last: date) -> pl.DataFrame:
-    """The charge windows, and those of what is sold as paid grants through the day `last`."""
+def with_sales(
+    db: duckdb.DuckDBPyConnection, windows: pl.DataFrame, last: date, some: pl.DataFrame
+) -> pl.DataFrame:
+    """The charge windows of `some` contracts (contract_id), and those of what is sold of them as
+    paid grants through the day `last`."""
     db.register("reached", windows.select("contract_id", "window_end_on").to_arrow())
-    contracts = db.sql(SELLING).pl()
+    contracts = db.sql(SELLING).pl().join(some, on="contract_id", how="semi")
     db.unregister("reached")
     if contracts.is_empty():
         return windows

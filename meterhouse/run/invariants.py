@@ -313,8 +313,11 @@ CHECKS = (
             )
             union all
             select contract_id, window_id, 0, amount from facts.billed_lines
-            where due_on <= (select through from ops.run) or (contract_id, due_on) in (
-                select (contract_id, due_on) from billing.early_windows where is_reached
+            -- What a person credits is no part of what is due.
+            where role <> 'credit_note' and (
+                due_on <= (select through from ops.run) or (contract_id, due_on) in (
+                    select (contract_id, due_on) from billing.early_windows where is_reached
+                )
             )
             union all
             select contract_id, window_id, 0, amount from billing.draft_lines

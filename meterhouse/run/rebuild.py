@@ -22,6 +22,7 @@ from meterhouse.lake import Lake
 from meterhouse.run import thresholds
 from meterhouse.run.charged_lines import LINES, charged, read_contracts, read_windows
 from meterhouse.run.context import Run
+from meterhouse.run.credit_composing import recomposed
 from meterhouse.run.drafting import billed, compose, make_drafts
 from meterhouse.run.parts import WHOLE, merged, parts_of
 from meterhouse.run.planning import plan_fold
@@ -75,6 +76,13 @@ or (asked is not null and (contract_id, item_id, period_start_on) in (
     )
 )
 """
+ISSUED = """
+select documents.*, exists (
+    select 1 from facts.commands as commands
+    where commands.kind = 'credit' and commands.subject_id = documents.document_id
+) as is_by_hand
+from facts.documents as documents
+"""
 Level = Literal["determinants", "events", "both"]
 LEVELS: dict[Level, tuple[Literal["determinants", "events"], ...]] = {
     "determinants": ("determinants",),
@@ -106,7 +114,13 @@ def rebuild(lake: Lake, numbers: Sequence[str] | None, level: Level = "both") ->
                 raise
             return _all_unreadable(db, numbers, damaged, error)
     results: dict[str, Rebuilt] = {}
-    for (known_at, through), group in documents.group_by("known_at", "through"):
+    by_hand = documents.filter(pl.col("is_by_hand"))
+    for (known_at,), group in by_hand.group_by("known_at"):
+        found = _credited_again(lake, int(str(known_at)), group)
+        results.update({result.number: result for result in found})
+    for (known_at, through), group in documents.filter(~pl.col("is_by_hand")).group_by(
+        "known_at", "through"
+    ):
         found = _rebuild_group(lake, int(str(known_at)), through, group, level)
         results.update({result.number: result for result in found})
     damage = _damage(damaged)
@@ -130,7 +144,7 @@ def _all_unreadable(
 
 
 def _documents(db: duckdb.DuckDBPyConnection, numbers: Sequence[str] | None) -> pl.DataFrame:
-    documents = db.sql("from facts.documents").pl()
+    documents = db.sql(ISSUED).pl()
     if numbers is None:
         return documents
     unknown = sorted(set(numbers) - set(documents["number"].to_list()))
@@ -140,6 +154,20 @@ def _documents(db: duckdb.DuckDBPyConnection, numbers: Sequence[str] | None) -> 
             "`meterhouse invoices list` shows the numbers."
         )
     return documents.filter(pl.col("number").is_in(list(numbers)))
+
+
+def _credited_again(lake: Lake, known_at: int, group: pl.DataFrame) -> list[Rebuilt]:
+    """Credit notes by hand hang on their request and their invoice, not on a run."""
+    try:
+        with lake.reading(known_at) as db:
+            made = recomposed(db, group["document_id"].to_list())
+    except (MeterhouseError, duckdb.Error) as error:
+        return [_unreadable(number, error, "the request") for number in group["number"]]
+    contents = pl.DataFrame(
+        {"draft_id": list(made), "content": list(made.values())},
+        schema={"draft_id": pl.String, "content": pl.String},
+    )
+    return _compared(group, contents, "the request")
 
 
 def _rebuild_group(

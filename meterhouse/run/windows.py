@@ -2,6 +2,7 @@
 
 from calendar import monthrange
 from datetime import date, timedelta
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -22,6 +23,8 @@ from meterhouse.warehouse import pin_table
 
 # Monthly periods and virtual ones before a stub reach this far past a contract's dates.
 MARGIN = timedelta(days=70)
+# Windows that are cut at once, in memory.
+GROUP = 300_000
 TERMS, UPLIFTS = "billing.contract_terms", "billing.modifier_uplifts"
 TABLES = (
     *("usage.zone_offsets", "usage.zone_days"),
@@ -77,15 +80,58 @@ def _cut(run: Run, db: duckdb.DuckDBPyConnection, first: date, last: date) -> in
     series = read_series(db)
     risen = uplifts(contracts, series.plans, last)
     run.warehouse.replace(db, UPLIFTS, risen)
-    cut = with_raised(charge_windows(contracts, items, days, last, series), risen)
-    windows = with_sales(db, cut, last)
-    with_meters = with_payers(db, with_meter_version(windows, meters))
-    count = run.warehouse.replace(db, "billing.charge_windows", with_meters)
-    run.warehouse.replace(db, MEMBERS, members_of(db, with_meters))
+    months = (last.year - min(starts).year) * 12 + last.month - min(starts).month + 1
+    count, members = 0, []
+    db.execute("begin")
+    db.execute("drop table if exists billing.charge_windows")
+    for some in _groups(contracts, items.height * months):
+        told = [_of(some, frame) for frame in (contracts, items)]
+        cut = charge_windows(*told, days, last, series_of(some, series))
+        windows = with_sales(db, with_raised(cut, _of(some, risen)), last, some)
+        with_meters = with_payers(db, with_meter_version(windows, meters))
+        members.append(members_of(db, with_meters))
+        count += _add(db, with_meters)
+    pin_table(db, "billing.charge_windows", count)
+    db.execute("commit")
+    run.warehouse.replace(db, MEMBERS, pl.concat(members))
     _make_coverage(db, last)
     renewals = db.sql("from book.renewals").pl()
     run.warehouse.replace(db, TERMS, contract_terms(contracts, items, renewals, series, last))
     return count
+
+
+def _groups(contracts: pl.DataFrame, windows: int) -> list[pl.DataFrame]:
+    """The ids of contracts in groups of about GROUP windows; at least one group."""
+    ids = contracts.select("contract_id").sort("contract_id")
+    size = max(1, ids.height * GROUP // max(windows, 1))
+    return [ids.slice(first, size) for first in range(0, ids.height, size)] or [ids]
+
+
+def _of(some: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows of some contracts, in their order."""
+    return frame.join(some, on="contract_id", how="semi", maintain_order="left")
+
+
+def series_of(some: pl.DataFrame, series: Series) -> Series:
+    """What the book says with dates of some contracts."""
+
+    def of(given: Any) -> Any:
+        return {
+            name: _of(some, frame) if "contract_id" in frame.columns else frame
+            for name, frame in given._asdict().items()
+            if isinstance(frame, pl.DataFrame)
+        }
+
+    return series._replace(**of(series), plans=series.plans._replace(**of(series.plans)))
+
+
+def _add(db: duckdb.DuckDBPyConnection, windows: pl.DataFrame) -> int:
+    """Add the windows to billing.charge_windows, which is made where it is not there."""
+    db.register("cut_in", windows.to_arrow())
+    db.execute("create table if not exists billing.charge_windows as from cut_in limit 0")
+    db.execute("insert into billing.charge_windows by name from cut_in")
+    db.unregister("cut_in")
+    return windows.height
 
 
 def read_series(db: duckdb.DuckDBPyConnection) -> Series:

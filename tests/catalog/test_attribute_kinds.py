@@ -15,6 +15,7 @@ DOCUMENTS = {
     "attribute": {"type": "string", "kinds": ["customer"]},
     "entity": {"legal_name": "E", "address": ADDRESS, "base_currency": "EUR", "zone": "UTC"},
     "payment_terms": {"net_days": 30},
+    "tax_rule": {"name": "VAT", "country": "IE", "rate": "0.23"},
     "event_type": {"properties": {"units": {"type": "integer"}}},
     "meter": {"event_type": "x", "aggregation": "count", "decimals": 0, "unit": "x"},
     "product": {"name": "P"},

@@ -11,6 +11,7 @@ from meterhouse.run import steps
 from meterhouse.run.bill import admit, begin
 from meterhouse.run.close import close
 from meterhouse.run.inputs import forget_rated
+from meterhouse.run.kept import forget
 from meterhouse.run.rating import rate_due
 from meterhouse.run.rerating import rebill
 from meterhouse.warehouse import Warehouse
@@ -198,6 +199,21 @@ def test_a_new_day_rates_what_modifiers_of_contracts_make_of_it_and_no_other(hom
     assert not same(told(mine), rated_anew(mine, date(2025, 3, 2))[1]).count(False)
 
 
+def test_windows_cut_and_rated_in_groups_of_contracts_are_the_same(home, tmp_path, monkeypatch):
+    """Groups bound the memory; here each contract is one of its own."""
+    mine = home.copy(tmp_path / "home")
+    windows = "from billing.charge_windows order by all"
+    with Warehouse(mine.lake).connect(mine.lake.head()) as db:
+        before = db.sql(windows).pl()
+        forget(db)
+    monkeypatch.setattr("meterhouse.run.windows.GROUP", 1)
+    monkeypatch.setattr("meterhouse.run.rating.GROUP", 1)
+    assert rated(mine) == (home.anew[0], set(CONTRACTS))
+    with Warehouse(mine.lake).connect(mine.lake.head()) as db:
+        assert db.sql(windows).pl().equals(before)
+    assert not same(told(mine), home.after).count(False)
+
+
 def test_a_warehouse_that_was_deleted_or_lost_its_lines_comes_back_the_same(home, tmp_path):
     mine = home.copy(tmp_path / "home")
     with Warehouse(mine.lake).connect(mine.lake.head()) as db:
@@ -226,14 +242,16 @@ def test_a_close_finds_a_kept_line_that_rating_would_not_make(home, tmp_path):
 
 def test_rebill_says_which_billed_windows_cost_something_else_now(home, tmp_path):
     mine = home.copy(tmp_path / "home")
-    dry = rebill(mine.lake, dry_run=True)
-    assert dry.windows == home.anew[0]
-    of_late = dry.lines.filter(contract_id="late").to_dicts()
+    dry = rebill(mine.lake, ["late", "plain"], dry_run=True)
+    of_late = dry.lines.to_dicts()
     assert [(one["billed"], one["amount"]) for one in of_late] == [(Decimal(34), Decimal(134))]
-    assert "plain" not in dry.lines["contract_id"]
     assert rated(mine, is_used=False)[0] == 0
-    one = rebill(mine.lake, ["late"])
-    assert one.lines.equals(dry.lines.filter(contract_id="late"))
+    everything = rebill(mine.lake)
+    assert everything.windows == home.anew[0]
+    assert everything.lines.filter(contract_id="late").equals(dry.lines)
+    assert "plain" not in everything.lines["contract_id"]
+    assert rated(mine, is_used=False)[0] == home.anew[0]
+    rebill(mine.lake, ["late"])
     assert rated(mine, is_used=False)[1] == {"late"}
     with pytest.raises(UsageError, match="No contract in the book is named nobody"):
         rebill(mine.lake, ["nobody"])

@@ -24,6 +24,28 @@ prepaid as (
 
 ),
 
+-- What credit notes take off an invoice is used up of the note.
+applied as (
+
+    select
+        document_id,
+        sum(amount) as amount
+    from (
+        select
+            document_id,
+            amount
+        from {{ source('facts', 'applications') }}
+        union all
+        select
+            source_id as document_id,
+            -amount as amount
+        from {{ source('facts', 'applications') }}
+        where source_id is not null
+    ) as moves
+    group by document_id
+
+),
+
 unsettled as (
 
     select
@@ -37,14 +59,20 @@ unsettled as (
         invoices.invoice_date,
         invoices.due_date,
         invoices.total,
-        cast(invoices.total - coalesce(prepaid.amount, 0) as decimal(38, 4)) as open_amount,
+        cast(
+            invoices.total - coalesce(prepaid.amount, 0) - coalesce(applied.amount, 0)
+            as decimal(38, 4)
+        ) as open_amount,
         run.through as as_of,
         cast(greatest(date_diff('day', invoices.due_date, run.through), 0) as bigint)
             as overdue_days
     from invoices
     cross join run
     left join prepaid on invoices.document_id = prepaid.document_id
-    where invoices.voided_on is null and invoices.total <> coalesce(prepaid.amount, 0)
+    left join applied on invoices.document_id = applied.document_id
+    where
+        invoices.voided_on is null
+        and invoices.total <> coalesce(prepaid.amount, 0) + coalesce(applied.amount, 0)
 
 ),
 
