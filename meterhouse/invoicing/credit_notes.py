@@ -70,8 +70,8 @@ def with_tax(asked: pl.DataFrame) -> pl.DataFrame:
     """
     so_far = (pl.col("credited") + pl.col("asked")).cast(AMOUNT)
     product = (so_far * pl.col("tax").cast(AMOUNT)).cast(AMOUNT)
-    # exact: amounts have few decimals, so a quotient beside a half unit is farther from it than
-    # the 18th place moves it.
+    # Multiplied first and divided once: amounts have few decimals, so a quotient that is not on
+    # exact: a half unit is farther from it than the 18th place moves it.
     share = rounded_at((product / pl.col("amount")).cast(AMOUNT), pl.col("places"))
     due = pl.when(so_far == pl.col("amount")).then(pl.col("tax")).otherwise(share)
     return asked.filter(pl.col("asked") != 0).with_columns(

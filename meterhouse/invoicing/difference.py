@@ -53,7 +53,10 @@ def difference(
     early: Early = NOTHING_EARLY,
 ) -> pl.DataFrame:
     """One row per line to bill among the windows due `through` or billed `early`, columns as in
-    `columns.LINE`."""
+    `columns.LINE`.
+
+    `billed` may say what people have `credited` of a line: so much of it stays billed at least.
+    """
     known = _due(_complete(billed), through, early)
     # What was billed stays wanted, also where a change of terms would make it due later now.
     stays = pl.col("line_key").is_in(known["line_key"].implode())
@@ -91,6 +94,8 @@ def _complete(billed: pl.DataFrame) -> pl.DataFrame:
     missing = sorted(set(_BILLED) - set(billed.columns))
     if missing:
         raise TypeError(f"billed lacks the columns {', '.join(missing)}")
+    if "credited" not in billed.columns:
+        billed = billed.with_columns(credited=pl.lit(0).cast(AMOUNT))
     if "due_on" in billed.columns:
         return billed
     is_arrears = pl.col("timing") == "arrears"
@@ -106,7 +111,7 @@ def _refuse_repeated(frame: pl.DataFrame, side: str) -> None:
 
 
 def _wanted(wanted: pl.DataFrame, known: pl.DataFrame, early: Early) -> pl.DataFrame:
-    columns = ("line_key", "billed", "original_number", "original_invoice_date")
+    columns = ("line_key", "billed", "credited", "original_number", "original_invoice_date")
     ended = known.join(early.begun, on="line_key", how="anti")
     joined = wanted.join(known.select(columns), on="line_key", how="left").join(
         _boundaries(ended), on=_BOUNDARY, how="left"
@@ -117,7 +122,7 @@ def _wanted(wanted: pl.DataFrame, known: pl.DataFrame, early: Early) -> pl.DataF
     is_late = pl.col("role").is_in(MODIFIERS) & pl.col("billed_in").is_not_null()
     return select_line(
         joined.with_columns(
-            desired_amount=pl.col("amount"),
+            desired_amount=_with_credited(),
             already_billed=pl.col("billed").fill_null(0),
             is_correction=(pl.col("billed").is_not_null() & ~is_begun) | is_late,
             original_number=pl.coalesce("original_number", pl.when(is_late).then("billed_in")),
@@ -137,6 +142,18 @@ def _boundaries(known: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _with_credited() -> pl.Expr:
+    """What is desired, and at least what people credited, which is not taken back once more."""
+    amount, credited = pl.col("amount"), pl.col("credited")
+    return (
+        pl.when(credited > 0)
+        .then(pl.max_horizontal(amount, credited))
+        .when(credited < 0)
+        .then(pl.min_horizontal(amount, credited))
+        .otherwise(amount)
+    )
+
+
 def _vanished(known: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
     """Lines that were billed and are no longer asked for: nothing is desired, all goes back."""
     return select_line(
@@ -145,7 +162,7 @@ def _vanished(known: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
             quantity=pl.lit(0).cast(QUANTITY),
             amount_unrounded=pl.lit(0).cast(AMOUNT),
             steps=pl.lit("[]"),
-            desired_amount=pl.lit(0).cast(AMOUNT),
+            desired_amount=pl.col("credited"),
             already_billed=pl.col("billed"),
             is_correction=pl.lit(True),
             reason=pl.format("nothing is due for this window any more; {} billed it", _original()),

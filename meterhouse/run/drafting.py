@@ -15,20 +15,31 @@ from meterhouse.run.book import DATED, change_dates, in_force
 from meterhouse.run.context import Run
 from meterhouse.schema import FACTS
 
+# What people credited of each line, with the sign of the line.
+CREDITED = """
+select own.line_key, -sum(notes.amount) as credited
+from facts.standing_lines as notes
+join facts.standing_lines as own
+    on own.number = notes.original_number and own.line_no = notes.credits_line
+where notes.role = 'credit_note' group by own.line_key
+"""
+
 
 def billed(db: duckdb.DuckDBPyConnection, of: str = "true") -> pl.DataFrame:
     """One row per line key ever billed: the sum, and the window as the newest line has it.
 
     `of` is SQL over a line, where only some are wanted.
     """
-    own = {"line_key", "amount", "number", "invoice_date", "original_number"}
+    own = {"line_key", "amount", "number", "invoice_date", "original_number", "credits_line"}
     columns = [name for name in FACTS["billed_lines"] if name not in own]
     newest = ", ".join(f"arg_max({c}, (batch_seq, row_no)) as {c}" for c in columns)
     return db.sql(
         f"select line_key, {newest}, cast(sum(amount) as decimal(38, 18)) as billed, "
+        "cast(coalesce(any_value(credited), 0) as decimal(38, 18)) as credited, "
         "arg_min(number, (batch_seq, row_no)) as original_number, "
         "arg_min(invoice_date, (batch_seq, row_no)) as original_invoice_date "
-        f"from facts.standing_lines where role <> 'credit_note' and ({of}) group by line_key"
+        f"from facts.standing_lines left join ({CREDITED}) using (line_key) "
+        f"where role <> 'credit_note' and ({of}) group by line_key"
     ).pl()
 
 

@@ -329,7 +329,16 @@ CHECKS = (
         select contract_id as scope_id, sum(desired) as expected, sum(billed) as actual,
             coalesce('first window ' || min(window_id) filter (desired <> billed), 'money')
                 as detail
-        from windows
+        from (
+            -- What people credited of a window is not taken back once more.
+            select contract_id, window_id, billed, case
+                when credited > 0 then greatest(desired, credited)
+                when credited < 0 then least(desired, credited) else desired end as desired
+            from windows left join (
+                select window_id, -sum(amount) as credited from facts.standing_lines
+                where role = 'credit_note' group by window_id
+            ) using (window_id)
+        )
         where contract_id not in (select contract_id from ops.failures)
         group by contract_id
         """,

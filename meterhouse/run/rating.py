@@ -81,7 +81,7 @@ create or replace temp table due_changed as
 select due.* from due semi join units_changed using (unit_no)
 """
 # Windows that are rated at once: what they cost is held in memory.
-GROUP = 250_000
+GROUP = 120_000
 Charge = Callable[..., pl.DataFrame]
 
 

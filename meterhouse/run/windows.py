@@ -24,7 +24,7 @@ from meterhouse.warehouse import pin_table
 # Monthly periods and virtual ones before a stub reach this far past a contract's dates.
 MARGIN = timedelta(days=70)
 # Windows that are cut at once, in memory.
-GROUP = 300_000
+GROUP = 200_000
 TERMS, UPLIFTS = "billing.contract_terms", "billing.modifier_uplifts"
 TABLES = (
     *("usage.zone_offsets", "usage.zone_days"),

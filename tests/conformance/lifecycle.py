@@ -9,6 +9,12 @@ from typing import Any
 import polars as pl
 
 from tests.conformance import lifecycle_money
+from tests.conformance.lifecycle_adjustments import (
+    adjusted_on,
+    external_tax,
+    note,
+    with_credited,
+)
 from tests.conformance.lifecycle_changes import changed
 from tests.conformance.lifecycle_frames import billed_with, desired, new_lines
 from tests.conformance.lifecycle_judge import Bill, Charge, judge
@@ -46,6 +52,7 @@ class Timeline:
     billed: pl.DataFrame | None = None
     balance: Decimal = ZERO
     kept: list[Kept] = field(default_factory=list)
+    credited: dict[str, Decimal] = field(default_factory=dict)
 
     def known(self, on: date, *, with_own: bool = True) -> list[Mapping[str, Any]]:
         """The changes that are known on a day."""
@@ -70,7 +77,7 @@ class Timeline:
         is_late = terms.day_seconds or terms.start_seconds or on in terms.times
         through = on + DAY if is_late else on
         wanted = desired(terms, self.case, self.profile, through)
-        lines = new_lines(wanted, self.billed, through)
+        lines = new_lines(wanted, with_credited(self.billed, self.credited), through)
         self.billed = billed_with(self.billed, lines, on)
         if "at" in self.case["given"]:
             at = datetime.fromisoformat(self.case["given"]["at"])
@@ -92,6 +99,7 @@ def bills_of(case: Mapping[str, Any]) -> list[Bill]:
         last = looks[number - 1] if number else None
         if actions := due_actions(case, case["when"][number], last):
             line.billed, line.balance = voided(line.kept, actions, line.balance)
+        found += _adjusted(line, on)
         same = sum(1 for one in case["expect"] if one["invoice_date"] == on.isoformat())
         if same > looks.count(on) and looks.index(on) == number and len(line.known(on)) > len(
             line.known(on, with_own=False)
@@ -99,6 +107,19 @@ def bills_of(case: Mapping[str, Any]) -> list[Bill]:
             found += _documents(line, line.bill(on, with_own=False), on)
         found += _documents(line, line.bill(on), on)
     return found
+
+
+def _adjusted(line: Timeline, on: date) -> list[Bill]:
+    """The credit notes of a day, each on the newest line that was billed."""
+    notes = []
+    for told in adjusted_on(line.case, on):
+        if line.billed is None:
+            raise NotSupported("an adjustment of nothing")
+        key = line.billed.sort("window_start_on").get_column("line_key")[-1]
+        line.credited[key] = line.credited.get(key, ZERO) + Decimal(told["amount"])
+        notes.append(note(told, on))
+        line.balance += notes[-1].generated
+    return notes
 
 
 def bills_of_successors(case: Mapping[str, Any]) -> list[Bill]:
@@ -165,16 +186,19 @@ def _told(line: Timeline, lines: pl.DataFrame, on: date) -> list[Bill]:
     if line.system.credits == "note" and negative:
         notes = [Bill(negative, on, document="credit_note")]
         return [*notes, *([Bill(positive, on)] if positive else [])]
-    return [_settled(line, Bill(charges, on))]
+    is_first = not line.kept
+    bill = Bill(charges, on, tax=external_tax(line.case) if is_first else ZERO)
+    return [_settled(line, bill)]
 
 
 def _settled(line: Timeline, bill: Bill) -> Bill:
     """The document paid from the balance, or adding what it gives back to it."""
-    if bill.subtotal < 0:
-        bill.generated = -bill.subtotal
+    due = bill.subtotal + bill.tax
+    if due < 0:
+        bill.generated = -due
         line.balance += bill.generated
     else:
-        bill.applied = min(line.balance, bill.subtotal)
+        bill.applied = min(line.balance, due)
         line.balance -= bill.applied
     bill.balance = line.balance
     return bill

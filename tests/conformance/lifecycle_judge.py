@@ -43,6 +43,7 @@ class Bill:
     generated: Decimal = ZERO
     balance: Decimal = ZERO
     is_void: bool = False
+    tax: Decimal = ZERO
 
     @property
     def subtotal(self) -> Decimal:
@@ -50,7 +51,7 @@ class Bill:
 
     @property
     def total(self) -> Decimal:
-        return ZERO if self.generated else self.subtotal - self.applied
+        return ZERO if self.generated else self.subtotal + self.tax - self.applied
 
 
 def judge(found: Sequence[Bill], expected: Sequence[Mapping[str, Any]]) -> None:
@@ -86,12 +87,13 @@ def _judge(bill: Bill, document: Mapping[str, Any]) -> None:
         _same("invoice date", document["invoice_date"], bill.on.isoformat())
     _lines(bill.lines, document["lines"])
     is_note = document.get("document") == "credit_note"
-    total = bill.subtotal if is_note else bill.total
+    is_below_zero = is_note and not document.get("credit_generated")
+    total = bill.subtotal if is_below_zero else bill.total
     for name, value in (("subtotal", bill.subtotal), ("total", total)):
         _amount(name, document.get(name), value)
     # Whether a note is told as below zero or as nothing and a credit is a way of telling.
     _amount("credits applied", document.get("credits_applied"), bill.applied)
-    _amount("tax", document.get("tax"), ZERO)
+    _amount("tax", document.get("tax"), bill.tax)
     _amount("discount", document.get("discount"), ZERO)
     _amount("credit generated", document.get("credit_generated"), bill.generated)
     balance = document.get("balances", {}).get("account_credit")

@@ -7,7 +7,7 @@ from typing import Any
 
 from meterhouse.entitlements.grants import Grant
 from meterhouse.invoicing.allocation import allocate
-from tests.conformance import lifecycle_grants, lifecycle_periods
+from tests.conformance import lifecycle_grants, lifecycle_notes, lifecycle_periods
 from tests.conformance.lifecycle_case import GIVEN
 from tests.conformance.lifecycle_document import (
     NOW,
@@ -44,6 +44,8 @@ def reader_of(case: Mapping[str, Any]) -> Reader | None:
         return _allocated
     if "grants" in given:
         return lifecycle_grants.documents
+    if "credit_notes" in given and "already_billed" in given:
+        return lifecycle_notes.documents
     if set(given) & {"lines", "subtotal", "one_off"}:
         return _invoiced
     if "contract" not in given and "usage" in given and "plans" in given:

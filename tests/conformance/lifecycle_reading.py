@@ -26,7 +26,7 @@ from tests.conformance.vectors import NotSupported
 _GIVEN = {
     *("plans", "items", "contract", "changes", "proration", "period", "already_billed", "usage"),
     *("old_components", "new_components", "usage_item", "at", "defer_mid_period_invoices"),
-    *("actions", "credits"),
+    *("actions", "credits", "adjustments", "taxes"),
 }
 _CONTRACT = {
     *("start", "start_instant", "end", "end_inclusive", "anchor_day", "anchor_instant"),

@@ -134,3 +134,25 @@ def test_what_was_billed_stays_wanted_where_it_would_be_due_later_now(
     assert amounts(difference(more, bill(first), date(2024, 3, 5))) == [
         (Decimal(20), True, date(2024, 3, 5))
     ]
+
+
+@pytest.mark.parametrize(
+    ("now", "credited", "amount"),
+    [("0", "2", "-3"), ("1", "2", "-3"), ("3", "2", "-2"), ("5", "2", None), ("8", "2", "3")],
+)
+def test_what_people_credited_of_a_line_is_not_taken_back_once_more(
+    window, desired, nothing_billed, bill, now, credited, amount
+):
+    billed = bill(difference(desired(window(Decimal(5), FEB, MAR)), nothing_billed, MAR))
+    told = billed.with_columns(credited=pl.lit(Decimal(credited), pl.Decimal(38, 18)))
+    lines = difference(desired(window(Decimal(now), FEB, MAR)), told, APR)
+    assert lines["amount"].to_list() == ([] if amount is None else [Decimal(amount)])
+    gone = difference(desired(window(Decimal(now), FEB, MAR)).clear(), told, APR)
+    assert gone["amount"].to_list() == [Decimal(credited) - 5]
+
+
+def test_a_discount_that_was_credited_keeps_its_sign(window, desired, nothing_billed, bill):
+    billed = bill(difference(desired(window(Decimal(-5), FEB, MAR)), nothing_billed, MAR))
+    told = billed.with_columns(credited=pl.lit(Decimal(-2), pl.Decimal(38, 18)))
+    lines = difference(desired(window(Decimal(-1), FEB, MAR)), told, APR)
+    assert lines["amount"].to_list() == [Decimal(3)]
