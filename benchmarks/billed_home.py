@@ -100,7 +100,8 @@ order by kind, i
 # One event of each item in each month, in the middle of it; storage for all, as some is unread.
 USAGE = """
 copy (
-    select md5(concat_ws('-', c, $1::varchar, m, kind)) as id, kind as type, 'customer_' || c as subject,
+    select md5(concat_ws('-', c, $1::varchar, m, kind)) as id, kind as type,
+        'customer_' || c as subject,
         cast($1 as timestamptz) + to_months(m::int) + to_seconds(c % 86400 + 10 * 86400) as time,
         ((hash(c * 100 + m) % 10000000) / 1000)::decimal(18, 6) as quantity
     from range($2) customers(c), range($3) months(m),

@@ -37,6 +37,12 @@ STORE = ORCHESTRATION | ENTRANCES | HTTP | {"dbt", "connectors", "meterhouse.run
 # that is not named is core.
 MAY_NOT_IMPORT = {
     "meterhouse": ENGINES | HTTP | EDGES | {"connectors", "assets", "pipelines"},
+    # It proves the first rater, so it shares no subject with it.
+    "meterhouse.second_rater": ENGINES
+    | HTTP
+    | EDGES
+    | SUBJECTS
+    | {"connectors", "assets", "pipelines"},
     "meterhouse.lake": STORE,
     "meterhouse.lake_heads": STORE,
     "meterhouse.lake_tables": STORE,

@@ -11,36 +11,9 @@ from meterhouse.invoicing.document import canonical
 from meterhouse.invoicing.drafts import gathered, taxed_drafts
 from meterhouse.invoicing.prepaid import with_payments
 from meterhouse.run import prepaid, taxes, thresholds
+from meterhouse.run.billed import billed, find_differing
 from meterhouse.run.book import DATED, change_dates, in_force
 from meterhouse.run.context import Run
-from meterhouse.schema import FACTS
-
-# What people credited of each line, with the sign of the line.
-CREDITED = """
-select own.line_key, -sum(notes.amount) as credited
-from facts.standing_lines as notes
-join facts.standing_lines as own
-    on own.number = notes.original_number and own.line_no = notes.credits_line
-where notes.role = 'credit_note' group by own.line_key
-"""
-
-
-def billed(db: duckdb.DuckDBPyConnection, of: str = "true") -> pl.DataFrame:
-    """One row per line key ever billed: the sum, and the window as the newest line has it.
-
-    `of` is SQL over a line, where only some are wanted.
-    """
-    own = {"line_key", "amount", "number", "invoice_date", "original_number", "credits_line"}
-    columns = [name for name in FACTS["billed_lines"] if name not in own]
-    newest = ", ".join(f"arg_max({c}, (batch_seq, row_no)) as {c}" for c in columns)
-    return db.sql(
-        f"select line_key, {newest}, cast(sum(amount) as decimal(38, 18)) as billed, "
-        "cast(coalesce(any_value(credited), 0) as decimal(38, 18)) as credited, "
-        "arg_min(number, (batch_seq, row_no)) as original_number, "
-        "arg_min(invoice_date, (batch_seq, row_no)) as original_invoice_date "
-        f"from facts.standing_lines left join ({CREDITED}) using (line_key) "
-        f"where role <> 'credit_note' and ({of}) group by line_key"
-    ).pl()
 
 
 def make_drafts(run: Run, db: duckdb.DuckDBPyConnection) -> tuple[int, int]:
@@ -75,10 +48,11 @@ def composed(
 
     `of` is SQL over a line: those of all contracts that may come to one document are wanted.
     """
-    wanted = db.sql(f"from {desired} where {of}").pl()
+    is_differing = find_differing(db, desired, run.through.isoformat(), of)
+    wanted = db.sql(f"from {desired} where {is_differing} and ({of})").pl()
     failed = db.sql(f"select contract_id from {failures}").pl()
     # A contract that left the run keeps what it was billed: nothing is desired of it, nor undone.
-    known = billed(db, of).join(failed, on="contract_id", how="anti")
+    known = billed(db, f"{is_differing} and ({of})").join(failed, on="contract_id", how="anti")
     now = thresholds.early(db, early)
     return compose(db, difference(wanted, known, run.through, run.through, now))
 

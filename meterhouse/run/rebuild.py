@@ -20,10 +20,11 @@ from meterhouse.invoicing.document import issued
 from meterhouse.invoicing.first_difference import first_difference
 from meterhouse.lake import Lake
 from meterhouse.run import thresholds
+from meterhouse.run.billed import billed
 from meterhouse.run.charged_lines import LINES, charged, read_contracts, read_windows
 from meterhouse.run.context import Run
 from meterhouse.run.credit_composing import recomposed
-from meterhouse.run.drafting import billed, compose, make_drafts
+from meterhouse.run.drafting import compose, make_drafts
 from meterhouse.run.parts import WHOLE, merged, parts_of
 from meterhouse.run.planning import plan_fold
 from meterhouse.run.prepaid import recorded as recorded_payments
@@ -230,9 +231,9 @@ def _from_determinants(run: Run, db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     lines = charged(read_windows(db, windows), read_contracts(db), run.through, parts)
     db.register("lines", lines.to_arrow())
     desired = db.sql(LINES.format(windows=windows)).pl()
+    before = billed(db, "contract_id in (select contract_id from keys)")
     for name in ("lines", "keys", "mine"):
         db.unregister(name)
-    before = billed(db).join(keys, on="contract_id", how="semi")
     found = difference(desired, before, run.through, run.through, thresholds.early(db))
     lines = found.join(keys, on="line_key", how="semi", maintain_order="left")
     heads = compose(db, lines, recorded_payments(db)).drafts

@@ -102,8 +102,7 @@ _QUERIES: Mapping[str, str] = {
     "originals": """
         select line_key, {columns} from facts.line_taxes
         anti join facts.voids using (document_id)
-        qualify batch_seq = min(batch_seq) over (partition by line_key)
-            and document_id = arg_min(document_id, batch_seq) over (partition by line_key)
+        qualify document_id = arg_min(document_id, (batch_seq, row_no)) over (partition by line_key)
     """.replace("{columns}", ", ".join(LINE_RULE)),
 }
 _SCHEMAS: Mapping[str, Schema] = {

@@ -85,8 +85,8 @@ def _cut(run: Run, db: duckdb.DuckDBPyConnection, first: date, last: date) -> in
     db.execute("begin")
     db.execute("drop table if exists billing.charge_windows")
     for some in _groups(contracts, items.height * months):
-        told = [_of(some, frame) for frame in (contracts, items)]
-        cut = charge_windows(*told, days, last, series_of(some, series))
+        mine = _of(some, contracts), _of(some, items), days, last, series_of(some, series)
+        cut = charge_windows(*mine)
         windows = with_sales(db, with_raised(cut, _of(some, risen)), last, some)
         with_meters = with_payers(db, with_meter_version(windows, meters))
         members.append(members_of(db, with_meters))

@@ -1,0 +1,94 @@
+"""From quantities to amounts: units in each tier, their cost, the share of a period, one rounding.
+
+Reads a table with line_no, price_model, price, quantity, currency, share_numerator,
+share_denominator, credit_numerator, credit_denominator, credit_basis, is_shared and why_not
+(null: to be rated).
+"""
+
+from meterhouse.second_rater.numbers import MONEY, PLACES, UNITS, cost, part, ten_to, whole
+from meterhouse.second_rater.prices import BY_PART, BY_WHOLE, tiers
+
+# Units above `free`, and what of them a tier has: its own part, or all in the tier of the whole.
+HELD = f"""
+select lines.line_no, tiers.*, greatest(lines.units - tiers.free, 0) as billed,
+    case when price_model in {BY_PART} then case when is_open then billed
+            else least(billed, upper_bound) end - lower_bound
+        else billed end as held,
+    case when price_model in {BY_PART} then billed > lower_bound
+        when price_model in {BY_WHOLE}
+            then billed > lower_bound and (is_open or billed <= upper_bound)
+        else billed > 0 end as is_reached,
+    tier_no = 1 and lines.units = 0 and bills_zero as is_flat_only
+from second_units as lines join second_tiers as tiers using (price, price_model)
+where lines.units >= 0
+"""
+PACKAGES = """
+case when size = 0 then 0::hugeint when rounds_up then -(-held // size) + case
+    when held % size > 0 then 1 else 0 end else held // size end
+"""
+COSTS = f"""
+create or replace temp table second_costs as
+with held as ({HELD}),
+costs as (
+    select line_no, is_capped, cap, case
+        when not is_reached then flat
+        else {cost("held", "each_digits", "each_places")}
+            + try(({PACKAGES}) * package) + flat end as costs
+    from held where is_reached or is_flat_only
+)
+select line_no, case when count(*) = count(costs) then
+    cast(sum(case when is_capped then least(costs, cap) else costs end) as hugeint) end as costs
+from costs group by line_no
+"""
+UNITS_OF = """
+create or replace temp table second_units as
+select line_no, price, price_model, {units} as units
+from {asked} where why_not is null
+"""
+# What was billed of a fee, less what a change leaves unused of it: both rounded as lines are.
+BILLED = part(
+    "costs",
+    "case when is_shared then share_numerator else 1 end",
+    "case when is_shared then share_denominator else 1 end",
+    "unit",
+)
+UNUSED_BILLED = part("billed", "credit_numerator", "share_numerator", "1")
+UNUSED_PRICE = part("costs", "credit_numerator", "credit_denominator", "unit")
+LINES = f"""
+create or replace temp table second_lines as
+with priced as (
+    select asked.*, {PLACES.format(currency="currency")} as places,
+        {ten_to(f"{MONEY} - places")} as unit,
+        case when costs.line_no is null then 0::hugeint else costs.costs end as costs
+    from {{asked}} as asked left join second_costs as costs using (line_no)
+    where why_not is null
+),
+billed as (select *, {BILLED} as billed from priced),
+left_over as (
+    select *, case when coalesce(credit_numerator, 0) = 0 then 0
+        when credit_basis = 'billed' and credit_denominator = share_denominator
+            and share_numerator > 0 then {UNUSED_BILLED}
+        else {UNUSED_PRICE} end as unused
+    from billed
+),
+amounts as (
+    select line_no, places,
+        billed - case when unused = 0 then 0 else least(unused, billed) end as amount
+    from left_over
+)
+select asked.*, amounts.amount, amounts.places,
+    coalesce(why_not, case when amounts.amount is null then 'too many digits' end) as reason
+from {{asked}} as asked left join amounts using (line_no)
+"""
+
+
+def statements(asked: str) -> tuple[str, ...]:
+    """The SQL, in order, that makes temp table second_lines: what is in `asked` with `amount`
+    (whole smallest units of the currency), `places` and `reason` (null where it was rated)."""
+    units = whole("cast(quantity as varchar)", UNITS)
+    return (
+        tiers(asked),
+        UNITS_OF.format(asked=asked, units=units),
+        COSTS,
+        LINES.format(asked=asked),
+    )
