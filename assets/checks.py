@@ -31,6 +31,7 @@ TABLES = {
     "drafts_are_the_difference": ["billing", "draft_lines"],
     "drafts_add_up": ["billing", "drafts"],
     "documents_add_up": ["facts", "documents"],
+    "taxes_add_up": ["facts", "document_taxes"],
     "entries_balance": ["facts", "journal_entries"],
     "receivables_equal_documents": ["facts", "journal_lines"],
     "numbers_are_gapless": ["facts", "documents"],

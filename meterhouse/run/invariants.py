@@ -383,6 +383,29 @@ CHECKS = (
         """,
     ),
     Check(
+        "taxes_add_up",
+        "entity",
+        True,
+        "the taxes of each issued document, and of its lines, add up to its tax",
+        "Taxes on record are not those of their document; do not issue, tell the engineers.",
+        """
+        with rows as (
+            select document_id, sum(tax) as tax from facts.document_taxes group by 1
+        ),
+        lines as (
+            select document_id, sum(tax) as tax from facts.line_taxes group by 1
+        )
+        -- Documents of a release before taxes were kept apart have no rows.
+        select entity_id as scope_id, sum(documents.tax) as expected, sum(rows.tax) as actual,
+            coalesce('first ' || min(number) filter (
+                rows.tax <> documents.tax or lines.tax <> documents.tax
+            ), 'all documents') as detail
+        from facts.documents as documents join rows using (document_id)
+        left join lines using (document_id)
+        group by entity_id
+        """,
+    ),
+    Check(
         "entries_balance",
         "entity",
         True,

@@ -215,6 +215,15 @@ FAULTS = {
         sold_by("jp"),
         {"documents": [document("JP2025-0003", SERIES, net="5", total="5")]},
     ),
+    "a tax on record that its document does not have": Fault(
+        "taxes_add_up",
+        ("entity", "jp"),
+        sold_by("jp"),
+        {
+            "documents": [document("JP2025-0003", SERIES)],
+            "document_taxes": [{"document_id": "planted-JP2025-0003", "tax_no": "1", "tax": "1"}],
+        },
+    ),
     "an entry with one side": Fault(
         "entries_balance",
         ("entity", "kw"),
