@@ -1,4 +1,4 @@
-"""Pictures of four documents for the docs, from documents that are fixed here.
+"""Pictures of documents for the docs, from documents that are fixed here.
 
 Run it from the root of the repository: python scripts/invoice_pictures.py
 """
@@ -248,7 +248,83 @@ def japanese() -> tuple[Any, Presentation, Payment | None]:
     return content, Presentation("ja-JP", "#8A3B12"), None
 
 
-SAMPLES = {"plain": plain, "credit-note": credit_note, "arabic": arabic, "japanese": japanese}
+def french() -> tuple[Any, Presentation, Payment | None]:
+    """An invoice with two rates of tax, of which a correction is a part."""
+    days = ("2026-09-01", "2026-10-01")
+    late = line(3, "Appels d'API (août)", "48213", "appel", {"unit_amount": "0.004"}, "12.40",
+                "2026-08-01", "2026-09-01")  # fmt: skip
+    late["correction"] = {
+        "already_billed": "180.45",
+        "desired": "192.85",
+        "original_number": "LP-2026-0088",
+        "original_date": "2026-09-01",
+    }
+    lines = [
+        fee(1, "Abonnement Plateforme", "1", "490", "490.00", *days),
+        line(2, "Appels d'API", "60250", "appel", {"unit_amount": "0.004"}, "241.00", *days),
+        late,
+        fee(4, "Manuel d'exploitation (livre)", "2", "38", "76.00", *days),
+    ]
+    seller = {
+        **SELLER,
+        "address": {"line1": "12, quai de la Loire", "city": "Paris", "postal_code": "75019"}
+        | {"country": "FR"},
+        "bank": {"account_name": "Lin Port SAS", "iban": "FR1420041010050500013M02606"}
+        | {"bic": "PSSTFRPPPAR"},
+        "legal_name": "Lin Port SAS",
+        "tax_ids": [{"type": "eu_vat", "value": "FR40303265045"}],
+    }
+    buyer = {
+        "address": {"line1": "3, rue des Écoles", "city": "Lyon", "postal_code": "69007"}
+        | {"country": "FR"},
+        "email": "compta@atelier.example",
+        "id": "atelier",
+        "name": "Atelier Éléonore & Fils",
+        "tax_ids": [{"type": "eu_vat", "value": "FR83404833048"}],
+    }
+    content = document(
+        "LP-2026-0113", lines, ("819.40", "152.86", "972.26"),
+        buyer=buyer, seller=seller, currency="EUR",
+    )  # fmt: skip
+    rate = {"treatment": "taxed", "reason": None, "name": "TVA"}
+    content["tax"] = [
+        {**rate, "rate": "0.2", "base": "743.40", "amount": "148.68"},
+        {**rate, "rate": "0.055", "base": "76.00", "amount": "4.18"},
+    ]
+    return content, Presentation("fr-FR", "#1D3F72"), None
+
+
+def reverse_charge() -> tuple[Any, Presentation, Payment | None]:
+    """A German invoice to another country of the EU: the buyer owes the tax."""
+    days = ("2026-09-01", "2026-10-01")
+    lines = [
+        fee(1, "Plattform", "1", "400", "400.00", *days),
+        line(2, "Speicher", "1708.975", "GB-Stunde", {"unit_amount": "0.021"}, "35.89", *days),
+    ]
+    buyer = {
+        "address": {"line1": "Herengracht 5", "city": "Amsterdam", "postal_code": "1015 BA"}
+        | {"country": "NL"},
+        "email": "facturen@gracht.example",
+        "id": "gracht",
+        "name": "Gracht Onderzoek B.V.",
+        "tax_ids": [{"type": "eu_vat", "value": "NL123456789B01"}],
+    }
+    content = document(
+        "LH-2026-0132", lines, ("435.89", "0.00", "435.89"),
+        buyer=buyer, seller=BERLIN, currency="EUR",
+        tax={"treatment": "reverse_charge", "reason": "Art. 196 RL 2006/112/EG"},
+    )  # fmt: skip
+    return content, Presentation("de-DE", "#7A1F3D"), None
+
+
+SAMPLES = {
+    "plain": plain,
+    "credit-note": credit_note,
+    "arabic": arabic,
+    "japanese": japanese,
+    "french": french,
+    "reverse-charge": reverse_charge,
+}
 
 
 def main() -> int:
