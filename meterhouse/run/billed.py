@@ -24,16 +24,15 @@ KEY = (
     "contract_id, item_id, component, dimensions, payer_id, currency, "
     "window_start_on, window_end_on"
 )
-# Contracts of which all lines are compared: what is early, and what modifiers or people changed.
+# Contracts of which all lines are compared: what is billed early, and what people credited.
 WHOLE = f"""
 select contract_id from book.contracts where {thresholds.HAS}
-union select contract_id from {{desired}} where component in {MODIFIERS}
 union select contract_id from facts.standing_lines where role = 'credit_note'
 """
 DIFFERING = """
 create or replace temp table differing_keys as
 with desired as (
-    select {key}, sum(amount) as amount, count(*) as lines from {desired} where {of} group by all
+    select {key}, sum(amount) as amount, count(*) as lines from {desired} where {of} group by {key}
 ),
 billed as (
     select {key}, sum(amount) as amount from facts.standing_lines
@@ -47,6 +46,36 @@ select {key} from {desired} where contract_id in ({whole}) and ({of})
 union
 select {key} from facts.standing_lines where contract_id in ({whole}) and ({of})
 """
+# A line of a modifier that comes late names the document that billed its boundary.
+BESIDE = f"""
+insert into differing_keys
+select distinct {{key}} from facts.standing_lines
+semi join (
+    select contract_id, payer_id, currency, due_on
+    from {{desired}} semi join differing_keys using ({{key}}) where component in {MODIFIERS}
+) using (contract_id, payer_id, currency, due_on)
+where role <> 'credit_note' and ({{of}})
+"""
+SUMS = f"""
+create or replace temp table billed_sums as
+select line_key, cast(sum(amount) as decimal(38, 18)) as billed,
+    max({{{{'seq': batch_seq, 'no': row_no}}}}) as newest,
+    min({{{{'seq': batch_seq, 'no': row_no}}}}) as first_row,
+    cast(coalesce(any_value(credited), 0) as decimal(38, 18)) as credited
+from facts.standing_lines left join ({CREDITED}) using (line_key)
+where role <> 'credit_note' and ({{of}}) group by line_key
+"""
+BILLED = """
+select sums.line_key, {columns}, sums.billed, sums.credited,
+    firsts.number as original_number, firsts.invoice_date as original_invoice_date
+from billed_sums as sums
+join facts.billed_lines as lines
+    on lines.line_key = sums.line_key
+    and lines.batch_seq = sums.newest.seq and lines.row_no = sums.newest.no
+join facts.billed_lines as firsts
+    on firsts.line_key = sums.line_key
+    and firsts.batch_seq = sums.first_row.seq and firsts.row_no = sums.first_row.no
+"""
 
 
 def find_differing(
@@ -56,8 +85,9 @@ def find_differing(
 
     A line that is left out is desired once, and billed with that amount.
     """
-    whole = WHOLE.format(desired=desired)
-    db.execute(DIFFERING.format(key=KEY, desired=desired, through=through, of=of, whole=whole))
+    names = {"key": KEY, "desired": desired, "through": through, "of": of, "whole": WHOLE}
+    db.execute(DIFFERING.format(**names))
+    db.execute(BESIDE.format(**names))
     return f"(({KEY}) in (select ({KEY}) from differing_keys))"
 
 
@@ -68,12 +98,5 @@ def billed(db: duckdb.DuckDBPyConnection, of: str = "true") -> pl.DataFrame:
     """
     own = {"line_key", "amount", "number", "invoice_date", "original_number", "credits_line"}
     columns = [name for name in FACTS["billed_lines"] if name not in own]
-    newest = ", ".join(f"arg_max({c}, (batch_seq, row_no)) as {c}" for c in columns)
-    return db.sql(
-        f"select line_key, {newest}, cast(sum(amount) as decimal(38, 18)) as billed, "
-        "cast(coalesce(any_value(credited), 0) as decimal(38, 18)) as credited, "
-        "arg_min(number, (batch_seq, row_no)) as original_number, "
-        "arg_min(invoice_date, (batch_seq, row_no)) as original_invoice_date "
-        f"from facts.standing_lines left join ({CREDITED}) using (line_key) "
-        f"where role <> 'credit_note' and ({of}) group by line_key"
-    ).pl()
+    db.execute(SUMS.format(of=of))
+    return db.sql(BILLED.format(columns=", ".join(f"lines.{name}" for name in columns))).pl()
