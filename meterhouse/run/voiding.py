@@ -49,6 +49,13 @@ select distinct documents.number,
     'What is due of it was lowered since, by ' || kind || '; take that back first.'
 from asked_documents as documents join facts.applications using (document_id)
 union all
+select documents.number, 'It lowers what is due of '
+    || string_agg(distinct lowered.number, ', ' order by lowered.number) || '.'
+from asked_documents as documents
+join facts.applications as applied on applied.source_id = documents.document_id
+join facts.documents as lowered on lowered.document_id = applied.document_id
+group by documents.number
+union all
 select documents.number, 'Later documents correct its lines: '
     || string_agg(distinct later.number, ', ' order by later.number) || '; void them first, or too.'
 from asked_documents as documents

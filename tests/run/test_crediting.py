@@ -19,8 +19,9 @@ BALANCE = "select account, sum(debit - credit) from facts.journal_lines group by
 def taxed(in_october):
     """The number of an invoice with several lines and tax."""
     return in_october.rows(
-        "select number from facts.documents join facts.billed_lines using (document_id, number) "
-        "where tax > 0 and kind = 'invoice' and facts.documents.currency = 'USD' group by number having count(*) > 1 order by 1 limit 1"
+        "select documents.number from facts.documents join facts.billed_lines "
+        "using (document_id) where tax > 0 and kind = 'invoice' and documents.currency = 'USD' "
+        "group by documents.number having count(*) > 1 order by 1 limit 1"
     )[0][0]
 
 

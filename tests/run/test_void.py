@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from meterhouse.errors import Rejected, UsageError
+from meterhouse.run.crediting import Request, credit
 from meterhouse.run.rebuild import rebuild
 from meterhouse.run.sent import mark_sent
 from meterhouse.run.voiding import void
@@ -98,8 +99,13 @@ def test_a_document_is_voided_once(voided):
         void(home.lake, [number], "again", DAY)
 
 
-def test_what_was_sent_is_not_voided(october):
+def test_what_was_sent_or_credited_and_a_note_that_was_applied_are_not_voided(october):
     number = numbers_of(october, "alpha-main")[0]
+    note = credit(october.lake, Request(number, "goodwill", {1: Decimal(1)}, on=DAY)).number
+    with pytest.raises(Rejected) as refused:
+        void(october.lake, [number, note], "wrong buyer", DAY)
+    assert f"{note} cannot be voided: It lowers what is due of {number}" in str(refused.value)
+    assert f"{number} cannot be voided: What is due of it was lowered" in str(refused.value)
     assert mark_sent(october.lake, [number], "by mail") == [number]
     assert mark_sent(october.lake, [number], "by mail") == []
     with pytest.raises(Rejected, match="It was sent"):
