@@ -25,56 +25,55 @@ KEY = (
     "window_start_on, window_end_on"
 )
 # Contracts of which all lines are compared: what is billed early, and what people credited.
-WHOLE = f"""
-select contract_id from book.contracts where {thresholds.HAS}
-union select contract_id from facts.standing_lines where role = 'credit_note'
-"""
+EARLY = f"select contract_id from book.contracts where {thresholds.HAS}"
+NOTED = "select contract_id from facts.standing_lines where role = 'credit_note'"
 DIFFERING = """
 create or replace temp table differing_keys as
 with desired as (
     select {key}, sum(amount) as amount, count(*) as lines from {desired} where {of} group by {key}
 ),
 billed as (
-    select {key}, sum(amount) as amount from facts.standing_lines
+    select {key}, sum(amount) as amount from {lines}
     where role <> 'credit_note' and ({of}) group by {key}
     having min(due_on) <= date '{through}'
 )
 select {key} from desired full join billed using ({key})
 where desired.amount is distinct from billed.amount or desired.lines > 1
-union
+"""
+ALL_OF = """
+insert into differing_keys
 select {key} from {desired} where contract_id in ({whole}) and ({of})
-union
-select {key} from facts.standing_lines where contract_id in ({whole}) and ({of})
+union select {key} from {lines} where contract_id in ({whole}) and ({of})
 """
 # A line of a modifier that comes late names the document that billed its boundary.
-BESIDE = f"""
-insert into differing_keys
-select distinct {{key}} from facts.standing_lines
-semi join (
-    select contract_id, payer_id, currency, due_on
-    from {{desired}} semi join differing_keys using ({{key}}) where component in {MODIFIERS}
-) using (contract_id, payer_id, currency, due_on)
-where role <> 'credit_note' and ({{of}})
+MODIFIED = f"""
+create or replace temp table differing_boundaries as
+select distinct contract_id, payer_id, currency, due_on
+from {{desired}} semi join differing_keys using ({{key}}) where component in {MODIFIERS}
 """
-SUMS = f"""
+BESIDE = """
+insert into differing_keys
+select distinct {key} from {lines}
+semi join differing_boundaries using (contract_id, payer_id, currency, due_on)
+where role <> 'credit_note' and ({of})
+"""
+SUMS = """
 create or replace temp table billed_sums as
 select line_key, cast(sum(amount) as decimal(38, 18)) as billed,
-    max({{{{'seq': batch_seq, 'no': row_no}}}}) as newest,
-    min({{{{'seq': batch_seq, 'no': row_no}}}}) as first_row,
-    cast(coalesce(any_value(credited), 0) as decimal(38, 18)) as credited
-from facts.standing_lines left join ({CREDITED}) using (line_key)
-where role <> 'credit_note' and ({{of}}) group by line_key
+    max({{'seq': batch_seq, 'no': row_no}}) as newest,
+    arg_min(number, (batch_seq, row_no)) as original_number,
+    arg_min(invoice_date, (batch_seq, row_no)) as original_invoice_date,
+    cast({credited} as decimal(38, 18)) as credited
+from {lines} {notes}
+where role <> 'credit_note' and ({of}) group by line_key
 """
 BILLED = """
 select sums.line_key, {columns}, sums.billed, sums.credited,
-    firsts.number as original_number, firsts.invoice_date as original_invoice_date
+    sums.original_number, sums.original_invoice_date
 from billed_sums as sums
 join facts.billed_lines as lines
     on lines.line_key = sums.line_key
     and lines.batch_seq = sums.newest.seq and lines.row_no = sums.newest.no
-join facts.billed_lines as firsts
-    on firsts.line_key = sums.line_key
-    and firsts.batch_seq = sums.first_row.seq and firsts.row_no = sums.first_row.no
 """
 
 
@@ -85,9 +84,16 @@ def find_differing(
 
     A line that is left out is desired once, and billed with that amount.
     """
-    names = {"key": KEY, "desired": desired, "through": through, "of": of, "whole": WHOLE}
+    names = {"key": KEY, "desired": desired, "through": through, "of": of, "lines": _lines(db)}
     db.execute(DIFFERING.format(**names))
-    db.execute(BESIDE.format(**names))
+    # Each look at what was billed opens all of its files, so what few books have is asked first.
+    whole = [EARLY] if _any(db, EARLY) else []
+    whole += [NOTED] if _has_notes(db) else []
+    if whole:
+        db.execute(ALL_OF.format(**names, whole=" union ".join(whole)))
+    db.execute(MODIFIED.format(**names))
+    if _any(db, "from differing_boundaries"):
+        db.execute(BESIDE.format(**names))
     return f"(({KEY}) in (select ({KEY}) from differing_keys))"
 
 
@@ -98,5 +104,19 @@ def billed(db: duckdb.DuckDBPyConnection, of: str = "true") -> pl.DataFrame:
     """
     own = {"line_key", "amount", "number", "invoice_date", "original_number", "credits_line"}
     columns = [name for name in FACTS["billed_lines"] if name not in own]
-    db.execute(SUMS.format(of=of))
+    notes = f"left join ({CREDITED}) using (line_key)" if _has_notes(db) else ""
+    credited = "coalesce(any_value(credited), 0)" if notes else "0"
+    db.execute(SUMS.format(of=of, lines=_lines(db), notes=notes, credited=credited))
     return db.sql(BILLED.format(columns=", ".join(f"lines.{name}" for name in columns))).pl()
+
+
+def _lines(db: duckdb.DuckDBPyConnection) -> str:
+    return "facts.standing_lines" if _any(db, "from facts.voids") else "facts.billed_lines"
+
+
+def _has_notes(db: duckdb.DuckDBPyConnection) -> bool:
+    return _any(db, "from facts.commands where kind = 'credit'")
+
+
+def _any(db: duckdb.DuckDBPyConnection, rows: str) -> bool:
+    return db.execute(f"{rows} limit 1").fetchone() is not None

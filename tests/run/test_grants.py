@@ -215,6 +215,7 @@ def test_money_that_was_bought_pays_documents_after_tax_lot_by_lot(tmp_path):
     assert [one.is_identical for one in rebuild(home.lake, None)] == [True] * 4
 
 
+@pytest.mark.soak
 def test_a_wallet_is_not_refilled_in_a_pause_nor_after_the_end_nor_taken_back_when_used(tmp_path):
     wallet = {"id": "wallet", "amount": "100", "kind": "paid"}
     wallet["recurs"] = {"every": 1, "unit": "month"}

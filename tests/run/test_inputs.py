@@ -191,6 +191,7 @@ def test_one_late_event_rates_its_unit_alone(home, tmp_path):
     assert told(mine)[0].height == before.height
 
 
+@pytest.mark.soak
 def test_a_new_day_rates_what_modifiers_of_contracts_make_of_it_and_no_other(home, tmp_path):
     mine = home.copy(tmp_path / "home")
     windows, contracts = rated(mine, date(2025, 3, 2), is_used=False)
@@ -199,6 +200,7 @@ def test_a_new_day_rates_what_modifiers_of_contracts_make_of_it_and_no_other(hom
     assert not same(told(mine), rated_anew(mine, date(2025, 3, 2))[1]).count(False)
 
 
+@pytest.mark.soak
 def test_windows_cut_and_rated_in_groups_of_contracts_are_the_same(home, tmp_path, monkeypatch):
     """Groups bound the memory; here each contract is one of its own."""
     mine = home.copy(tmp_path / "home")
@@ -214,6 +216,7 @@ def test_windows_cut_and_rated_in_groups_of_contracts_are_the_same(home, tmp_pat
     assert not same(told(mine), home.after).count(False)
 
 
+@pytest.mark.soak
 def test_a_warehouse_that_was_deleted_or_lost_its_lines_comes_back_the_same(home, tmp_path):
     mine = home.copy(tmp_path / "home")
     with Warehouse(mine.lake).connect(mine.lake.head()) as db:
@@ -240,6 +243,7 @@ def test_a_close_finds_a_kept_line_that_rating_would_not_make(home, tmp_path):
     assert close(mine.lake, THROUGH)["batch_seq"] is not None
 
 
+@pytest.mark.soak
 def test_rebill_says_which_billed_windows_cost_something_else_now(home, tmp_path):
     mine = home.copy(tmp_path / "home")
     dry = rebill(mine.lake, ["late", "plain"], dry_run=True)

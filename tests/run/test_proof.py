@@ -12,7 +12,7 @@ from meterhouse.run.documents import render
 from meterhouse.run.sampled import draw, look_at_sample
 from meterhouse.run.verifying import verify
 from meterhouse.settings import Settings
-from tests.truth.harness import GREAT_EXPECTATIONS
+from tests.truth.harness import GREAT_EXPECTATIONS, Home
 
 pytestmark = [pytest.mark.slow, GREAT_EXPECTATIONS]
 # A home that the release of that day made: three runs, late usage, 28 documents.
@@ -58,34 +58,42 @@ def test_a_document_that_comes_out_otherwise_is_named_with_its_first_difference(
     assert any("X-1 made again differs at $." in fault.sentence for fault in look.faults)
 
 
-def test_what_was_made_of_a_document_once_is_kept_and_given_again(october, tmp_path):
-    first = render(october.lake, None, "pdf", tmp_path / "a")
+@pytest.fixture
+def released(tmp_path):
+    """The home of the earlier release, of which no file was made yet."""
+    with tarfile.open(EARLIER) as archive:
+        archive.extractall(tmp_path / "home", filter="data")
+    return Home(tmp_path / "home")
+
+
+def test_what_was_made_of_a_document_once_is_kept_and_given_again(released, tmp_path):
+    first = render(released.lake, None, "pdf", tmp_path / "a")
     count = len(first.written)
-    kept = october.rows("select form, count(*), sum(bytes) from facts.renderings group by form")
+    kept = released.rows("select form, count(*), sum(bytes) from facts.renderings group by form")
     assert kept == [("pdf", count, sum(one.bytes for one in first.written))]
-    again = render(october.lake, None, "pdf", tmp_path / "b")
+    again = render(released.lake, None, "pdf", tmp_path / "b")
     assert [one.sha256 for one in again.written] == [one.sha256 for one in first.written]
-    assert october.rows("select count(*) from facts.renderings") == [(count,)]
+    assert released.rows("select count(*) from facts.renderings") == [(count,)]
 
 
 def test_what_a_later_release_makes_otherwise_does_not_replace_what_was_handed_out(
-    october, tmp_path
+    released, tmp_path
 ):
-    number, document_id = october.rows(
+    number, document_id = released.rows(
         "select number, document_id from facts.documents order by number limit 1"
     )[0]
     old = b"%PDF as an earlier release made it"
     frame = pl.DataFrame({"document_id": [document_id], "form": ["pdf"], "data": [old]})
-    with october.lake.session() as session:
+    with released.lake.session() as session:
 
         def write(commit):
             commit.db.register("frame_in", frame.to_arrow())
             commit.append("renderings", "from frame_in")
 
-        october.lake.commit(session, write, takes_number=False)
-    found = render(october.lake, [number], "pdf", tmp_path / "a")
+        released.lake.commit(session, write, takes_number=False)
+    found = render(released.lake, [number], "pdf", tmp_path / "a")
     assert Path(found.written[0].path).read_bytes() == old
-    anew = render(october.lake, [number], "pdf", tmp_path / "b", anew=True)
+    anew = render(released.lake, [number], "pdf", tmp_path / "b", anew=True)
     assert anew.differing == [number]
     assert Path(anew.written[0].path).read_bytes() != old
-    assert october.rows("select data from facts.renderings") == [(old,)]
+    assert released.rows("select data from facts.renderings") == [(old,)]

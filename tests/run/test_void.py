@@ -93,6 +93,7 @@ def test_what_was_voided_and_what_came_instead_are_made_again_to_the_byte(voided
     assert [one.number for one in rebuild(home.lake, None) if not one.is_identical] == []
 
 
+@pytest.mark.soak
 def test_a_document_is_voided_once(voided):
     home, number, _ = voided
     with pytest.raises(Rejected, match=f"{number} cannot be voided: It was voided on 2025-12-15"):
@@ -112,6 +113,7 @@ def test_what_was_sent_or_credited_and_a_note_that_was_applied_are_not_voided(oc
         void(october.lake, [number], "wrong buyer", DAY)
 
 
+@pytest.mark.soak
 def test_what_a_later_document_corrects_is_voided_only_with_it(october):
     original, later = corrected(october)
     with pytest.raises(Rejected, match=f"Later documents correct its lines: {later}"):
