@@ -235,10 +235,10 @@ def test_eight_processes_race_for_2000_numbers_and_none_is_missing_or_doubled(la
 
 def race(lake, turns):
     """Eight processes commit `turns` times each, all for the next number of one series."""
+    command = [sys.executable, "-m", "tests.lake.writing", str(lake.settings.home)]
     children = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.lake.writing"]
-            + [str(lake.settings.home), f"p{n}", str(turns)],
+            [*command, f"p{n}", str(turns)],
             stdout=subprocess.PIPE,
             text=True,
             cwd=REPOSITORY,
