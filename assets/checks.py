@@ -28,6 +28,7 @@ TABLES = {
     "quantities_are_not_negative": ["usage", "determinants"],
     "usage_has_a_contract": ["usage", "fates"],
     "contracts_are_rated": ["billing", "desired_lines"],
+    "second_rater_agrees": ["billing", "desired_lines"],
     "drafts_are_the_difference": ["billing", "draft_lines"],
     "drafts_add_up": ["billing", "drafts"],
     "documents_add_up": ["facts", "documents"],

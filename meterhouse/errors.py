@@ -4,6 +4,7 @@ MeterhouseError          exit code 1; the message is the sentence a person reads
 ├── UsageError           exit code 2; the call or the settings are wrong
 ├── BookFault            exit code 2; documents of the book that cannot be used, all of them at once
 ├── CorrectionFault      exit code 2; events that cannot be corrected as asked, all of them at once
+├── HistoryFault         exit code 2; files of a history that cannot be imported, all faults at once
 ├── ChecksFailed         exit code 3; a blocking check has not passed
 ├── Rejected             exit code 1; a command that was not carried out
 ├── Busy                 exit code 5; another process holds a lock; retry
@@ -56,6 +57,23 @@ class CorrectionFault(MeterhouseError):
         super().__init__(
             f"The correction has {len(self.faults):,} {noun}; nothing was changed. "
             "Correct them and give the command again:\n" + "\n".join([*told, *more])
+        )
+
+
+class HistoryFault(MeterhouseError):
+    """Files of a history that cannot be imported: one sentence per fault, the first hundred told."""
+
+    exit_code = 2
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        noun = "fault" if len(self.faults) == 1 else "faults"
+        told = [f"  - {fault}{'' if fault[-1:] == '?' else '.'}" for fault in self.faults[:100]]
+        rest = len(self.faults) - len(told)
+        more = [f"  and {rest:,} more."] if rest else []
+        super().__init__(
+            f"The history has {len(self.faults):,} {noun}; nothing was imported. "
+            "Correct the files and give the command again:\n" + "\n".join([*told, *more])
         )
 
 

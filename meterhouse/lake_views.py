@@ -1,7 +1,10 @@
 """The facts as a reader sees them: views `facts.*` that end at a batch."""
 
+import contextlib
+
 import duckdb
 
+from meterhouse.canonical import short_hash
 from meterhouse.schema import FACTS
 
 # Lines of documents that were not voided. What a void appends has an id that no document has.
@@ -19,4 +22,20 @@ def views(db: duckdb.DuckDBPyConnection, known_at: int | None) -> None:
     limit = "" if known_at is None else f" where batch_seq <= {int(known_at)}"
     made = [f"create or replace view facts.{t} as from lake.facts.{t}{limit}" for t in FACTS]
     made.append(f"create or replace view facts.standing_lines as {STANDING}")
+    _forget_mark(db)
     db.execute(f"begin; create schema if not exists facts; {'; '.join(made)}; commit")
+
+
+def views_at(db: duckdb.DuckDBPyConnection, snapshot: int, known_at: int) -> None:
+    """The same in a warehouse, which keeps its views: they are made only where others stand."""
+    mark = short_hash([snapshot, known_at, STANDING, *FACTS])
+    if db.execute("select mark from ops.viewed").fetchall() == [(mark,)]:
+        return
+    views(db, known_at)
+    db.execute("insert into ops.viewed values (?)", [mark])
+
+
+def _forget_mark(db: duckdb.DuckDBPyConnection) -> None:
+    """What a warehouse says of its views holds no more; other databases say nothing."""
+    with contextlib.suppress(duckdb.CatalogException):
+        db.execute("delete from ops.viewed")

@@ -323,6 +323,60 @@ FACTS: dict[str, dict[str, str]] = {
         "base": AMOUNT,
         "tax": AMOUNT,
     },
+    # One row per document of the old system. It is listed, and never made again.
+    "imported_documents": {
+        "document_id": "varchar",
+        "import_id": "varchar",
+        "number": "varchar",
+        "kind": "varchar",
+        "entity_id": "varchar",
+        "customer_id": "varchar",
+        "contract_id": "varchar",
+        "currency": "varchar",
+        "invoice_date": "date",
+        "due_date": "date",
+        "net": AMOUNT,
+        "tax": AMOUNT,
+        "total": AMOUNT,
+        # What was still owed at the cut-over; 0 where nothing was.
+        "open_amount": AMOUNT,
+        "original_number": "varchar",
+        "cut_over_on": "date",
+    },
+    # One row per line of a document of the old system.
+    "imported_lines": {
+        "document_id": "varchar",
+        "line_no": "bigint",
+        "contract_id": "varchar",
+        "item_id": "varchar",
+        "description": "varchar",
+        "quantity": QUANTITY,
+        "amount": AMOUNT,
+        "tax": AMOUNT,
+        "window_start_on": "date",
+        "window_end_on": "date",
+    },
+    # One row per thing that goes on from the old system: 'payment', 'schedule', 'lot',
+    # 'paid_through', 'series' ... One table for all: each table of the facts costs every
+    # connection some milliseconds, and most homes import nothing.
+    "imported_openings": {
+        "opening_id": "varchar",
+        "import_id": "varchar",
+        "kind": "varchar",
+        "entity_id": "varchar",
+        "customer_id": "varchar",
+        "contract_id": "varchar",
+        "item_id": "varchar",
+        # Whatever the kind calls it: payment, commitment, discount, kind of document of a series.
+        "name": "varchar",
+        "number": "varchar",
+        "currency": "varchar",
+        "amount": AMOUNT,
+        "quantity": QUANTITY,
+        "from_on": "date",
+        "until_on": "date",
+        "cut_over_on": "date",
+    },
     # One row per file that was made of an issued document: the first of each form is kept.
     "renderings": {
         "document_id": "varchar",

@@ -40,6 +40,9 @@ class HomeFile(Strict):
     memory_limit: str = "1GB"
     threads: int | None = None
     orphan_age_hours: int = Field(default=24, ge=0)
+    second_rater: bool = Field(
+        default=True, description="Whether runs rate every line a second time and compare."
+    )
     models: str | None = Field(
         default=None, description="Folder of own dbt models; relative to the home."
     )

@@ -18,7 +18,7 @@ from meterhouse.durable import fsync
 from meterhouse.exact import make_exact
 from meterhouse.failpoints import failpoint
 from meterhouse.lake import Lake, Pin
-from meterhouse.lake_views import views
+from meterhouse.lake_views import views_at
 from meterhouse.settings import Settings
 
 SCHEMAS = ("staging", "book", "usage", "billing", "accounting", "receivables", "reporting", "ops")
@@ -77,6 +77,8 @@ create table if not exists ops.held_days (
 create table if not exists ops.source_days (
     source varchar, event_type varchar, event_day date, events bigint, counted_to bigint
 );
+-- Which views facts.* stand; see lake_views.py.
+create table if not exists ops.viewed (mark varchar);
 create table if not exists ops.kept (step varchar primary key, made_of varchar);
 create table if not exists ops.determined (known_at bigint);
 create table if not exists ops.watch (
@@ -109,7 +111,7 @@ class Warehouse:
         with connect(self.settings, self.path) as db:
             self.lake.attach_pinned(db, pin)
             _make(db)
-            views(db, pin.batch_seq if known_at is None else known_at)
+            views_at(db, pin.snapshot, pin.batch_seq if known_at is None else known_at)
             yield db
 
     def replace(self, db: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> int:

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from meterhouse.catalog.approval_documents import AutoApprove, People, approval_faults
 from meterhouse.catalog.fields import (
     Country,
     Currency,
@@ -109,15 +110,20 @@ class Branding(Strict):
 class Entity(Documented):
     """A business entity of the seller, which issues invoices and keeps a ledger."""
 
-    SELDOM: ClassVar[frozenset[str]] = Documented.SELDOM | {"registrations", "tax"}
+    SELDOM: ClassVar[frozenset[str]] = Documented.SELDOM | {
+        *("registrations", "tax"),
+        *("auto_approve", "approvals", "approvers", "issuers", "grace_days"),
+    }
 
     legal_name: Text = Field(description="Name in the register, printed on invoices.")
     address: Address = Field(description="Registered address.")
     tax_ids: tuple[TaxId, ...] = Field((), strict=False, description="Tax numbers of the seller.")
     base_currency: Currency = Field(description="Currency of its ledger, ISO 4217: 'USD'.")
     zone: Zone = Field(description="Time zone of its days and years, IANA: 'Europe/Berlin'.")
-    approval: Literal["manual", "automatic"] = Field(
-        "manual", description="Whether a person approves each draft before it is issued."
+    approval: Literal["manual", "automatic", "rules"] = Field(
+        "manual",
+        description="Who approves a draft before it is issued: a person (manual), nobody "
+        "(automatic), or a person only where the rules do not take it (rules).",
     )
     number_format: Annotated[Text, AfterValidator(_number_format)] = Field(
         "{entity}-{year}-{number:06d}",
@@ -134,6 +140,30 @@ class Entity(Documented):
         "tax decision of its own.",
     )
     tax: TaxOptions | None = Field(None, description="How it computes tax by rules.")
+    auto_approve: AutoApprove | None = Field(
+        None, description="Which drafts need no person; for `approval: rules` only."
+    )
+    approvals: Annotated[int, Field(ge=1, le=5)] | None = Field(
+        None, description="How many different people approve a draft; absent: 1."
+    )
+    approvers: People | None = Field(
+        None, description="Who may approve, by the name commands record; absent or '*': everybody."
+    )
+    issuers: People | None = Field(
+        None, description="Who may issue, by the name commands record; absent or '*': everybody."
+    )
+    grace_days: Annotated[int, Field(ge=0, le=366)] | None = Field(
+        None,
+        description="Days after the boundary during which runs leave a draft open for late usage; "
+        "absent: 0.",
+    )
+
+    @model_validator(mode="after")
+    def _approval_fits(self) -> Self:
+        faults = approval_faults(self.approval, self.auto_approve, self.approvals, self.approvers)
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
 
 
 class Property(Strict):

@@ -68,7 +68,10 @@ def held_of(app: App, issued: "Issued | None") -> Held:
     names = {draft for draft, _ in issued.held}
     with derived(app.lake) as db:
         found = [row for row in drafts(db, None, None) if row["id"] in names]
-    return with_money_text(found)
+    # What only this person may not do is no state of the draft.
+    why = dict(issued.held)
+    told = [{**row, "reason": row["reason"] or why[row["id"]]} for row in found]
+    return with_money_text(told)
 
 
 def is_blocked(held: Held) -> bool:
@@ -86,6 +89,7 @@ def _payload(result: "Billed", held: Held) -> dict[str, Any]:
         "why_dry": result.why_dry or None,
         "batches": [one.as_dict() for one in result.loaded],
         "counts": result.counts,
+        "second_rating": result.second_rating,
         "drafts": result.totals,
         "issued": list(issued.numbers) if issued else [],
         "held": held,
@@ -108,6 +112,10 @@ def _render(console: Any, result: "Billed", held: Held) -> None:
         console.print("Nothing has changed since this run, so no step was run again (--full does).")
     counts = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in result.counts.items())
     console.print(f"Run {result.run_id[:8]} through {result.through}: {counts}")
+    if result.second_rating:
+        from meterhouse.run.second_rating import spelled
+
+        console.print(f"Second rater: {spelled(result.second_rating)}")
     if result.totals:
         rows = [
             (t["kind"], t["documents"], grouped(money_text(t["net"], t["currency"])), t["currency"])

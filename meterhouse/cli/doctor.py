@@ -83,6 +83,7 @@ def _examined(app: App, verify: bool, sweep: bool) -> Iterator[Finding]:
         return
     yield _guarded("last run", lambda: _last_run(app.lake))
     yield _guarded("published copy", lambda: _published(app))
+    yield _guarded("second rater", lambda: _second_rater(app))
     if sweep:
         yield _guarded("orphans", lambda: _swept(app.lake))
     if verify:
@@ -182,6 +183,19 @@ def _last_run(lake: "Lake") -> Finding:
     if row is None:
         return Finding("last run", "warn", "none yet", "`meterhouse run --through DATE`.")
     return Finding("last run", "ok", f"{row[0][:8]} through {row[1]}, knew up to batch {row[2]}")
+
+
+def _second_rater(app: App) -> Finding:
+    from meterhouse.cli.sql import opened
+    from meterhouse.run.second_rating import spelled, standing
+
+    is_on = app.settings.file.second_rater
+    if not is_on or not app.settings.published.is_file():
+        remedy = "" if is_on else "Remove the line, so that amounts are proved before issuing."
+        told = {"is_on": is_on, "compared": 0, "not_covered": {}}
+        return Finding("second rater", "ok" if is_on else "warn", spelled(told), remedy)
+    with opened(app) as db:
+        return Finding("second rater", "ok", spelled(standing(db)))
 
 
 def _published(app: App) -> Finding:

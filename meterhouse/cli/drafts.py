@@ -3,6 +3,7 @@
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from meterhouse.cli.filters import EVERYTHING, Filter
 from meterhouse.cli.reading import has_drafts, last_run, rows_of
 from meterhouse.cli.values import money_text
 from meterhouse.errors import UsageError
@@ -11,12 +12,12 @@ from meterhouse.nearest import did_you_mean
 if TYPE_CHECKING:
     import duckdb
 
-STATES = ("blocked", "waiting", "approved", "issued", "void")
+STATES = ("blocked", "waiting", "grace", "approved", "discarded", "issued", "void")
 
 COLUMNS = """
     documents.kind, documents.customer_id, customers.name as customer, documents.contract_id,
     documents.entity_id, documents.currency, documents.boundary_on, documents.invoice_date,
-    documents.due_date, documents.net, documents.tax, documents.total
+    documents.due_date, documents.net, documents.tax, documents.total, documents.content_hash
 """
 WHERE = (
     "(?::varchar is null or documents.customer_id = ?) and (?::date is null or boundary_on <= ?)"
@@ -28,19 +29,23 @@ def listed(
     customer: str | None,
     states: tuple[str, ...],
     through: date | None,
+    chosen: Filter = EVERYTHING,
 ) -> list[dict[str, Any]]:
     """One row per draft and document, drafts first, by date."""
     wanted = states or STATES
     found: list[dict[str, Any]] = []
     if set(wanted) - {"issued", "void"} and has_drafts(db):
-        found += [row for row in drafts(db, customer, through) if row["state"] in wanted]
+        found += [row for row in drafts(db, customer, through, chosen) if row["state"] in wanted]
     if {"issued", "void"} & set(wanted):
-        found += [row for row in issued(db, customer, through) if row["state"] in wanted]
+        found += [row for row in issued(db, customer, through, chosen) if row["state"] in wanted]
     return found
 
 
 def issued(
-    db: "duckdb.DuckDBPyConnection", customer: str | None, through: date | None
+    db: "duckdb.DuckDBPyConnection",
+    customer: str | None,
+    through: date | None,
+    chosen: Filter = EVERYTHING,
 ) -> list[dict[str, Any]]:
     """Issued documents in the order of their numbers."""
     return rows_of(
@@ -51,24 +56,27 @@ def issued(
         "from facts.documents as documents left join "
         "(select document_id, json_extract_string(content, '$.buyer.name') as name "
         "from facts.documents) as customers using (document_id) "
-        f"left join facts.voids as voids using (document_id) where {WHERE} "
+        f"left join facts.voids as voids using (document_id) where {WHERE} and {chosen.where} "
         "order by documents.batch_seq, documents.row_no",
-        [customer, customer, through, through],
+        [customer, customer, through, through, *chosen.parameters],
     )
 
 
 def drafts(
-    db: "duckdb.DuckDBPyConnection", customer: str | None, through: date | None
+    db: "duckdb.DuckDBPyConnection",
+    customer: str | None,
+    through: date | None,
+    chosen: Filter = EVERYTHING,
 ) -> list[dict[str, Any]]:
-    """Drafts that are not issued: blocked, waiting for approval, or approved."""
+    """Drafts that are not issued: blocked, waiting, in grace, approved or discarded."""
     held = _held(db)
     rows = rows_of(
         db,
         f"select draft_id as id, null as number, {COLUMNS} from billing.drafts as documents "
         f"left join book.customers as customers using (customer_id) where {WHERE} "
-        "and draft_id not in (select document_id from facts.documents) "
+        f"and {chosen.where} and draft_id not in (select document_id from facts.documents) "
         "order by invoice_date, documents.customer_id, draft_id",
-        [customer, customer, through, through],
+        [customer, customer, through, through, *chosen.parameters],
     )
     for row in rows:
         row["state"], row["reason"] = held.get(row["id"], ("approved", ""))
@@ -85,17 +93,13 @@ def with_money_text(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _held(db: "duckdb.DuckDBPyConnection") -> dict[str, tuple[str, str]]:
     """Draft id to state and sentence, by the very rules that `issue` applies."""
-    from meterhouse.run import issuing
-    from meterhouse.run.gate import blocked_drafts
+    from meterhouse.run.approving import kept_back
 
     frame = db.sql(
         "from billing.drafts where draft_id not in (select document_id from facts.documents)"
     ).pl()
-    run_id = last_run(db)["run_id"]
-    waiting = {d: ("waiting", why) for d, why in issuing.unapproved(db, frame).items()}
-    undecided = {d: ("blocked", why) for d, why in issuing.undecided(frame).items()}
-    failed = {d: ("blocked", why) for d, why in blocked_drafts(db, frame, run_id).items()}
-    return {**waiting, **undecided, **failed}
+    run = last_run(db)
+    return kept_back(db, frame, run["run_id"], run["through"]).back
 
 
 def find(db: "duckdb.DuckDBPyConnection", name: str) -> dict[str, Any]:
@@ -103,14 +107,14 @@ def find(db: "duckdb.DuckDBPyConnection", name: str) -> dict[str, Any]:
     prefix = name if len(name) >= 8 else name + "\0"
     found = rows_of(
         db,
-        "select document_id as id, number, content from facts.documents "
+        "select document_id as id, number, content, content_hash from facts.documents "
         "where number = ? or starts_with(document_id, ?)",
         [name, prefix],
     )
     if not found and has_drafts(db):
         found = rows_of(
             db,
-            "select draft_id as id, null as number, content from billing.drafts "
+            "select draft_id as id, null as number, content, content_hash from billing.drafts "
             "where starts_with(draft_id, ?)",
             [prefix],
         )

@@ -6,14 +6,16 @@ from typing import Any
 
 import click
 
-from meterhouse.cli import credit, documents, voiding
+from meterhouse.cli import approval, credit, documents, voiding
 from meterhouse.cli.app import App, Group, pass_app
 from meterhouse.cli.billing import CHECKS_FAILED, held_of, is_blocked, print_issued
-from meterhouse.cli.issuing import planned, show_planned, sums_text
+from meterhouse.cli.filters import EVERYTHING, Filter, filter_option, refuse_unknown
+from meterhouse.cli.issuing import planned, show_approved, show_planned, sums_text
 from meterhouse.cli.options import DAY, DRAFT, NUMBER
+from meterhouse.cli.upcoming import upcoming
 from meterhouse.errors import UsageError
 
-STATES = ("blocked", "waiting", "approved", "issued", "void")
+STATES = ("blocked", "waiting", "grace", "approved", "discarded", "issued", "void")
 
 
 @click.group(cls=Group)
@@ -25,16 +27,29 @@ def invoices() -> None:
 @click.option("--customer", metavar="ID", help="Only this customer.")
 @click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Repeatable.")
 @click.option("--through", type=DAY, help="Only what was due up to this day.")
+@click.option("--imported", "is_imported", is_flag=True, help="Those of the system before instead.")
+@filter_option
 @pass_app
 def list_invoices(
-    app: App, customer: str | None, states: tuple[str, ...], through: date | None
+    app: App,
+    customer: str | None,
+    states: tuple[str, ...],
+    through: date | None,
+    is_imported: bool,
+    chosen: Filter,
 ) -> None:
     """Drafts with their state, then issued documents."""
+    if is_imported:
+        from meterhouse.cli.imported import show_imported
+
+        show_imported(app, customer, through)
+        return
     from meterhouse.cli.drafts import listed, with_money_text
     from meterhouse.cli.reading import derived
 
     with derived(app.lake) as db:
-        found = with_money_text(listed(db, customer, states, through))
+        refuse_unknown(db, chosen)
+        found = with_money_text(listed(db, customer, states, through, chosen))
     app.show({"invoices": found}, lambda console: _render_list(console, found))
 
 
@@ -87,43 +102,57 @@ def show(app: App, name: str) -> None:
 @invoices.command()
 @click.argument("drafts", nargs=-1, metavar="DRAFT...", type=DRAFT)
 @click.option("--all", "is_all", is_flag=True, help="Every draft that waits for approval.")
+@filter_option
 @click.option("--reason", help="Why; stays on record.")
 @click.option("--dry-run", is_flag=True, help="Show what would be approved and approve nothing.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask, for --all and --filter.")
 @pass_app
 def approve(
-    app: App, drafts: tuple[str, ...], is_all: bool, reason: str | None, dry_run: bool
+    app: App,
+    drafts: tuple[str, ...],
+    is_all: bool,
+    chosen: Filter,
+    reason: str | None,
+    dry_run: bool,
+    yes: bool,
 ) -> None:
-    """Approve drafts as they stand now; a later change needs a new approval."""
-    from meterhouse.run.issuing import approve as approve_drafts
+    """Approve drafts as they stand now; a later change needs a new approval.
 
-    if bool(drafts) == is_all:
-        raise UsageError("Name the drafts to approve, or give --all. Nothing was approved.")
-    if dry_run:
-        show_planned(app, planned(app, drafts, ("waiting",)), "approved")
+    With --all or --filter it asks first, with their number and sums, and approves what it showed.
+    """
+    from meterhouse.run.approving import approve as approve_drafts
+    from meterhouse.run.approving import approve_shown
+
+    if bool(drafts) == (is_all or chosen != EVERYTHING):
+        raise UsageError(
+            "Name the drafts to approve, or give --all or --filter. Nothing was approved."
+        )
+    if drafts and not dry_run:
+        show_approved(app, approve_drafts(app.lake, drafts, reason), {})
         return
-    names = _waiting(app) if is_all else list(drafts)
-    approved = approve_drafts(app.lake, names, reason) if names else []
-    app.show(
-        {"approved": approved},
-        lambda console: console.print(f"Approved {len(approved)}. `invoices issue` issues them."),
-    )
-
-
-def _waiting(app: App) -> list[str]:
-    from meterhouse.cli.drafts import listed
-    from meterhouse.cli.reading import derived
-
-    with derived(app.lake) as db:
-        return [row["id"] for row in listed(db, None, ("waiting",), None)]
+    waiting = planned(app, drafts, ("waiting",), chosen)
+    if dry_run:
+        show_planned(app, waiting, "approved")
+        return
+    if waiting:
+        app.ask(f"{sums_text(waiting)} would be approved", yes=yes, question="Approve them?")
+    shown = {row["id"]: row["content_hash"] for row in waiting}
+    approved, left = approve_shown(app.lake, shown, reason)
+    show_approved(app, approved, left)
 
 
 @invoices.command()
 @click.argument("drafts", nargs=-1, metavar="DRAFT...", type=DRAFT)
+@filter_option
 @click.option("--dry-run", is_flag=True, help="Show what would be issued and issue nothing.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.pass_context
-def issue(context: click.Context, drafts: tuple[str, ...], dry_run: bool, yes: bool) -> None:
+def issue(
+    context: click.Context, drafts: tuple[str, ...], chosen: Filter, dry_run: bool, yes: bool
+) -> None:
     """Issue approved drafts, or only those named; each gets its number and its entries.
+
+    One that is named is issued also while late usage may still change it.
 
     An issued document stays, so it asks first, with their number and sums.
 
@@ -133,14 +162,19 @@ def issue(context: click.Context, drafts: tuple[str, ...], dry_run: bool, yes: b
     from meterhouse.run.issuing import issue as issue_drafts
 
     app = context.find_object(App) or App()
-    if dry_run or not yes:
-        approved = planned(app, drafts, ("approved",))
+    if chosen != EVERYTHING or dry_run or not yes:
+        states = ("approved", "grace") if drafts else ("approved",)
+        approved = planned(app, drafts, states, chosen)
         if dry_run:
             show_planned(app, approved, "issued")
             return
         if approved:
             what = f"{sums_text(approved)} would be issued for good"
-            app.ask(what, yes=False, question="Issue them?")
+            app.ask(what, yes=yes, question="Issue them?")
+        if chosen != EVERYTHING:
+            drafts = tuple(row["id"] for row in approved)
+            if not drafts:
+                raise UsageError("No approved draft fits the filter. Nothing was issued.")
     with app.working("Issuing", "Documents are issued all at once, or none of them is."):
         result = issue_drafts(app.lake, drafts)
     held = held_of(app, result)
@@ -148,12 +182,14 @@ def issue(context: click.Context, drafts: tuple[str, ...], dry_run: bool, yes: b
     app.show(payload, lambda console: print_issued(console, result.numbers, held))
     if is_blocked(held):
         context.exit(CHECKS_FAILED)
-    if drafts and held:
+    if held and (drafts or any(row["state"] == "approved" for row in held)):
         context.exit(1)
 
 
 for command in (
     *(documents.pdf, documents.html, documents.xml, documents.usage, documents.pack),
     *(credit.credit, voiding.void, voiding.mark_sent),
+    *(approval.discard, approval.reopen, approval.history, approval.diff),
+    upcoming,
 ):
     invoices.add_command(command)

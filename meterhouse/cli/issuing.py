@@ -3,18 +3,22 @@
 from typing import Any
 
 from meterhouse.cli.app import App
+from meterhouse.cli.filters import EVERYTHING, Filter, refuse_unknown
 from meterhouse.cli.values import counted, grouped, money_text
 
 Rows = list[dict[str, Any]]
 
 
-def planned(app: App, names: tuple[str, ...], states: tuple[str, ...]) -> Rows:
+def planned(
+    app: App, names: tuple[str, ...], states: tuple[str, ...], chosen: Filter = EVERYTHING
+) -> Rows:
     """The drafts in these states, or those of them that are named; an unknown name is refused."""
     from meterhouse.cli.drafts import find, listed
     from meterhouse.cli.reading import derived
 
     with derived(app.lake) as db:
-        rows = listed(db, None, states, None)
+        refuse_unknown(db, chosen)
+        rows = listed(db, None, states, None, chosen)
         wanted = {find(db, name)["id"] for name in names}
     return [row for row in rows if not names or row["id"] in wanted]
 
@@ -49,3 +53,14 @@ def show_planned(app: App, rows: Rows, verb: str) -> None:
         console.print(text)
 
     app.show({"is_dry": True, "drafts": found}, render)
+
+
+def show_approved(app: App, approved: list[str], left: dict[str, str]) -> None:
+    """What was approved, and what stayed as it was with the reason."""
+
+    def render(console: Any) -> None:
+        for draft, why in sorted(left.items()):
+            console.print(f"Draft {draft[:8]} was not approved: {why}")
+        console.print(f"Approved {len(approved)}. `invoices issue` issues them.")
+
+    app.show({"approved": approved, "left": left}, render)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from meterhouse.contracts.covered import COVERED
 from meterhouse.contracts.planned import PLANNED, Plans
 from meterhouse.money import QUANTITY
 
@@ -44,6 +45,7 @@ class Series(NamedTuple):
     """What contracts say with dates; an empty frame where they say nothing.
 
     `planned` is made of `plans` up to a horizon: changes that were known when the contract began.
+    `covered` is what was billed before Meterhouse.
     """
 
     quantities: pl.DataFrame = pl.DataFrame(schema=QUANTITIES)
@@ -52,6 +54,7 @@ class Series(NamedTuple):
     anchors: pl.DataFrame = pl.DataFrame(schema=ANCHORS)
     plans: Plans = Plans()
     planned: pl.DataFrame = pl.DataFrame(schema=PLANNED)
+    covered: pl.DataFrame = pl.DataFrame(schema=COVERED)
 
 
 def stretches(items: pl.DataFrame, series: Series) -> pl.DataFrame:

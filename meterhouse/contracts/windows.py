@@ -6,6 +6,7 @@ import polars as pl
 
 from meterhouse.canonical import sha256_text
 from meterhouse.contracts.ahead import with_plans
+from meterhouse.contracts.covered import split_covered
 from meterhouse.contracts.grid import realigned
 from meterhouse.contracts.invoice_days import billed_on, told_before
 from meterhouse.contracts.profile import DEFAULT
@@ -117,6 +118,7 @@ def charge_windows(
     # What is paid in advance ends where something planned begins, also beyond the horizon.
     series = with_plans(items, series, horizon + margin(items, timedelta()))
     stretched = stretches(_lives(known, _completed(items, ITEM_DEFAULTS)), series)
+    stretched = split_covered(stretched, series.covered)
     told = settled(_cut(stretched, series, horizon)).filter(_is_asked(asked_to))
     cut = told.with_columns(**_times_of_day())
     timed = with_remainders(with_shares(_with_instants(cut, days)))

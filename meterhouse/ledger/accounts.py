@@ -31,6 +31,7 @@ ACCOUNTS = (
     Account(PREPAYMENTS, "liability", "credit"),
     Account("tax_payable", "liability", "credit"),
     Account("revenue", "income", "credit"),
+    Account("opening_balances", "equity", "credit"),
 )
 
 DOCUMENT_ISSUED = "document.issued"
@@ -38,6 +39,7 @@ PREPAID_APPLIED = "prepaid.applied"
 REVENUE_RECOGNISED = "revenue.recognised"
 USAGE_ACCRUED = "usage.accrued"
 ACCRUAL_CLEARED = "usage.accrual_cleared"
+HISTORY_OPENED = "history.opened"
 
 # What an event is called when it is taken back.
 REVERSED = {
@@ -61,6 +63,16 @@ RULES = (
     Rule(USAGE_ACCRUED, "earned", "revenue", "credit"),
     Rule(ACCRUAL_CLEARED, "earned", "revenue", "debit"),
     Rule(ACCRUAL_CLEARED, "accrued", "unbilled_receivable", "credit"),
+    # What an imported journal says in sum is told in detail; without one there is no more to say.
+    Rule(HISTORY_OPENED, "owed", "accounts_receivable", "debit"),
+    Rule(HISTORY_OPENED, "owed_before", "accounts_receivable", "credit"),
+    Rule(HISTORY_OPENED, "owed_opening", "opening_balances", "credit"),
+    Rule(HISTORY_OPENED, "unearned", "deferred_revenue", "credit"),
+    Rule(HISTORY_OPENED, "unearned_before", "deferred_revenue", "debit"),
+    Rule(HISTORY_OPENED, "unearned_opening", "opening_balances", "debit"),
+    Rule(HISTORY_OPENED, "unused", PREPAYMENTS, "credit"),
+    Rule(HISTORY_OPENED, "unused_before", PREPAYMENTS, "debit"),
+    Rule(HISTORY_OPENED, "unused_opening", "opening_balances", "debit"),
 )
 
 

@@ -21,6 +21,7 @@ from meterhouse.run.pinning import pin_run, verify_facts
 from meterhouse.run.publishing import publish
 from meterhouse.run.quarantine import retry
 from meterhouse.run.scratch import scratch_run
+from meterhouse.run.second_rating import summary
 from meterhouse.warehouse import Warehouse
 
 Tell = Callable[[str], None]
@@ -42,6 +43,7 @@ class Billed:
     issued: Issued | None = None
     totals: list[dict[str, str]] = field(default_factory=list)
     is_published: bool = False
+    second_rating: dict[str, Any] = field(default_factory=dict)  # See second_rating.summary.
     is_unchanged: bool = False  # Nothing had changed, so that no step was run.
 
 
@@ -128,6 +130,7 @@ def prepare(run: Run, result: Billed, tell: Tell = lambda _: None) -> None:
         counts["drafts"], counts["draft_lines"] = steps.draft(run, db)
         tell("Checking")
         checks = steps.check(run, db)
+        result.second_rating = summary(run, db)
         result.totals = steps.totals(db)
     failed = checks.filter(~checks["passed"])
     counts["checks"] = checks.height
@@ -147,6 +150,7 @@ def finish(run: Run, result: Billed, tell: Tell = lambda _: None) -> None:
         "counts": result.counts,
         "failed_checks": result.failed_checks,
         "held": [list(pair) for pair in result.issued.held],
+        "second_rating": result.second_rating,
         "warnings": result.warnings,
     }
     with run.warehouse.connect(run.lake.head()) as db:
@@ -166,6 +170,7 @@ def _repeated(through: date, loaded: list[Loaded], last: dict[str, Any]) -> Bill
         warnings=last["warnings"],
         issued=Issued(None, (), held),
         totals=last["totals"],
+        second_rating=last.get("second_rating", {}),
         is_unchanged=True,
     )
 

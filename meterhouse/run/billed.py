@@ -4,6 +4,8 @@ A book has many more lines that stand than lines to bill. Which are to bill is f
 stored; only those, and all lines of the contracts whose lines hang together, come to Python.
 """
 
+from typing import NamedTuple
+
 import duckdb
 import polars as pl
 
@@ -76,6 +78,15 @@ join facts.billed_lines as lines
     and lines.batch_seq = sums.newest.seq and lines.row_no = sums.newest.no
 """
 
+TABLES = "select distinct table_name from facts.files"
+
+
+class _Held(NamedTuple):
+    """Where the lines that stand are, and whether people credited any by hand."""
+
+    lines: str
+    has_notes: bool
+
 
 def find_differing(
     db: duckdb.DuckDBPyConnection, desired: str, through: str, of: str = "true"
@@ -84,11 +95,11 @@ def find_differing(
 
     A line that is left out is desired once, and billed with that amount.
     """
-    names = {"key": KEY, "desired": desired, "through": through, "of": of, "lines": _lines(db)}
+    held = _held(db)
+    names = {"key": KEY, "desired": desired, "through": through, "of": of, "lines": held.lines}
     db.execute(DIFFERING.format(**names))
-    # Each look at what was billed opens all of its files, so what few books have is asked first.
     whole = [EARLY] if _any(db, EARLY) else []
-    whole += [NOTED] if _has_notes(db) else []
+    whole += [NOTED] if held.has_notes else []
     if whole:
         db.execute(ALL_OF.format(**names, whole=" union ".join(whole)))
     db.execute(MODIFIED.format(**names))
@@ -104,18 +115,20 @@ def billed(db: duckdb.DuckDBPyConnection, of: str = "true") -> pl.DataFrame:
     """
     own = {"line_key", "amount", "number", "invoice_date", "original_number", "credits_line"}
     columns = [name for name in FACTS["billed_lines"] if name not in own]
-    notes = f"left join ({CREDITED}) using (line_key)" if _has_notes(db) else ""
+    held = _held(db)
+    notes = f"left join ({CREDITED}) using (line_key)" if held.has_notes else ""
     credited = "coalesce(any_value(credited), 0)" if notes else "0"
-    db.execute(SUMS.format(of=of, lines=_lines(db), notes=notes, credited=credited))
+    db.execute(SUMS.format(of=of, lines=held.lines, notes=notes, credited=credited))
     return db.sql(BILLED.format(columns=", ".join(f"lines.{name}" for name in columns))).pl()
 
 
-def _lines(db: duckdb.DuckDBPyConnection) -> str:
-    return "facts.standing_lines" if _any(db, "from facts.voids") else "facts.billed_lines"
-
-
-def _has_notes(db: duckdb.DuckDBPyConnection) -> bool:
-    return _any(db, "from facts.commands where kind = 'credit'")
+def _held(db: duckdb.DuckDBPyConnection) -> _Held:
+    """Each look at a table of facts opens its files: here one look says which have any."""
+    tables = {row[0] for row in db.execute(TABLES).fetchall()}
+    return _Held(
+        "facts.standing_lines" if "voids" in tables else "facts.billed_lines",
+        bool(tables & {"applications", "balance_moves"}),
+    )
 
 
 def _any(db: duckdb.DuckDBPyConnection, rows: str) -> bool:

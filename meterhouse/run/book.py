@@ -75,7 +75,12 @@ TABLES = {
             content->>'$.base_currency' as base_currency, content->>'$.zone' as zone,
             content->>'$.approval' as approval, content->>'$.number_format' as number_format,
             nullif((content->'$.branding')::varchar, 'null') as branding,
-            content->>'$.locale' as locale
+            content->>'$.locale' as locale,
+            nullif((content->'$.auto_approve')::varchar, 'null') as auto_approve,
+            coalesce((content->>'$.approvals')::bigint, 1) as approvals,
+            nullif((content->'$.approvers')::varchar, 'null') as approvers,
+            nullif((content->'$.issuers')::varchar, 'null') as issuers,
+            coalesce((content->>'$.grace_days')::bigint, 0) as grace_days
         from latest where kind = 'entity'""",
     # One row per terms of payment.
     "terms": """

@@ -13,9 +13,10 @@ from meterhouse.run.conserved import count_new
 from meterhouse.run.context import Run
 from meterhouse.run.invariants import CHECKS, Check
 from meterhouse.run.measured_check import measure_again
+from meterhouse.run.second_rating import CHECK, rate_again
 from meterhouse.run.watching import WATCHES, prepare_watch
 
-EVERY_CHECK = (*CHECKS, *WATCHES)
+EVERY_CHECK = (*CHECKS, CHECK, *WATCHES)
 # Detail rows that name a fault inside a sum that happens to agree fail as well.
 NAMED_FAULT = "^(batch [0-9]|first )"
 
@@ -25,6 +26,7 @@ def run_checks(run: Run, db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     count_new(run, db)
     measure_again(db)
     compare(db, run.lake.settings.file.sources, run.known_at)
+    rate_again(run, db)
     prepare_watch(run, db)
     results = pl.concat([_result(run, db, check) for check in EVERY_CHECK])
     return store_results(run, results)

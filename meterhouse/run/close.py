@@ -23,9 +23,11 @@ from meterhouse.periods import zone_days
 from meterhouse.run.charged_lines import LINES, charged, read_contracts, read_windows
 from meterhouse.run.commands import closed_until, record
 from meterhouse.run.context import Run
+from meterhouse.run.history_covered import read_schedules
 from meterhouse.run.marts import refresh_marts
 from meterhouse.run.measuring import Relations, answered_sql
 from meterhouse.run.meter_rules import read_rules
+from meterhouse.run.moved import unseen
 from meterhouse.run.parts import merged, parts_of
 from meterhouse.run.planning import plan_fold
 from meterhouse.run.pooling import OF_POOLS, make_readers
@@ -98,7 +100,9 @@ create or replace temp table close_windows as
 with windows as (
     select windows.*, cuts.cut_at
     from billing.charge_windows as windows join cuts using (entity_id)
-    where windows.window_start < cuts.cut_at and (windows.timing = 'arrears' or contract_id in (
+    -- What the system before billed is delivered, and no part of what waits to be billed.
+    where windows.due_on is not null
+        and windows.window_start < cuts.cut_at and (windows.timing = 'arrears' or contract_id in (
         select contract_id from book.contracts where modifiers is not null
     ))
 ),
@@ -132,6 +136,8 @@ def close(
     """
     with lake.run_lock.held(), _scratch(lake, cut_off) as run:
         with run.warehouse.connect(run.pin) as db:
+            if faults := unseen(db):
+                raise ChecksFailed(faults)
             make_windows(run, db)
             fold_from = plan_fold(run, db)
         fold_usage(run, fold_from)
@@ -181,7 +187,8 @@ def _open_entities(
 def _entries(
     run: Run, db: duckdb.DuckDBPyConnection, entities: pl.DataFrame, cut_off: date
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    advance = db.sql(ADVANCE).pl().join(entities, on="entity_id", how="semi")
+    billed = pl.concat([db.sql(ADVANCE).pl(), read_schedules(db)])
+    advance = billed.join(entities, on="entity_id", how="semi")
     earned = recognise(advance, db.sql(RECOGNISED).pl(), cut_off)
     invoiced = db.sql(INVOICED).pl()
     delivered = _delivered(db, entities, invoiced, cut_off)

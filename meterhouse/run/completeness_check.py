@@ -30,10 +30,22 @@ select old.source, old.event_day from facts.usage_events as old
 join new on old.batch_seq = new.replaces_seq and old.row_no = new.replaces_row
 """
 
+# Where no source states anything; what was counted is of days that nobody states now.
+NOTHING = f"""
+delete from ops.stated_days;
+delete from ops.held_days;
+create or replace temp table {TABLE} (
+    scope_id varchar, expected varchar, actual varchar, detail varchar
+)
+"""
+
 
 def compare(db: duckdb.DuckDBPyConnection, sources: dict[str, Source], known_at: int) -> None:
     """Make temp table `source_completeness`: scope_id (a meter), expected, actual, detail."""
     db.execute(f"create or replace temp table stated as {NEWEST.format(facts='facts.')}")
+    if db.execute("select 1 from stated limit 1").fetchone() is None:
+        db.execute(NOTHING)
+        return
     _find_stale(db, known_at)
     db.execute("begin")
     _count(db)

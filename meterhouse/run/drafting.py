@@ -14,15 +14,18 @@ from meterhouse.run import prepaid, taxes, thresholds
 from meterhouse.run.billed import billed, find_differing
 from meterhouse.run.book import DATED, change_dates, in_force
 from meterhouse.run.context import Run
+from meterhouse.run.moved import record_settled, to_compare
 
 
 def make_drafts(run: Run, db: duckdb.DuckDBPyConnection) -> tuple[int, int]:
     """Replace billing.drafts and billing.draft_lines; returns how many of each."""
-    complete, draft_lines, paid, decided = composed(run, db)
+    complete, draft_lines, paid, decided = composed(run, db, of=to_compare(run, db))
     run.warehouse.replace(db, prepaid.TABLE, paid)
     run.warehouse.replace(db, taxes.TABLE, decided)
     count = run.warehouse.replace(db, "billing.drafts", complete)
-    return count, run.warehouse.replace(db, "billing.draft_lines", draft_lines)
+    lines = run.warehouse.replace(db, "billing.draft_lines", draft_lines)
+    record_settled(run, db)
+    return count, lines
 
 
 class Composed(NamedTuple):
@@ -124,6 +127,8 @@ def _earlier(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 
 def _series(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     return db.sql(
-        "select entity_id, kind, max(invoice_date) as last_invoice_date "
-        "from facts.documents group by all"
+        "select entity_id, kind, max(invoice_date) as last_invoice_date from ("
+        "select entity_id, kind, invoice_date from facts.documents union all "
+        "select entity_id, name, until_on from facts.imported_openings where kind = 'series'"
+        ") group by all"
     ).pl()

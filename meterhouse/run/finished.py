@@ -85,8 +85,10 @@ def _finished(warehouse: Warehouse, now: list[Any]) -> tuple[Any, ...] | None:
 
 
 def _documents_hash(settings: Settings) -> str:
-    """Hash of what a run reads beside the facts: the settings and the home's expectations."""
+    """Hash of what a run reads beside the facts: settings, the home's expectations, and who runs."""
     found = [(path.name, file_sha256(path)) for path in _documents(settings)]
+    # What one person may not issue another may.
+    found.append(("actor", settings.actor))
     return sha256_text(canonical_json([list(pair) for pair in found]))
 
 

@@ -12,11 +12,19 @@ import polars as pl
 
 from meterhouse.run.charged_lines import AGGREGATIONS, CONTRACTS
 from meterhouse.run.context import Run, versions
+from meterhouse.run.moved import forget_settled, note_rated
 from meterhouse.run.parts import BY_BUCKET, BY_EVENT, BY_MOVEMENT
 
 RATED = """
 create table if not exists ops.rated (
     unit_no ubigint, contract_no ubigint, inputs_hash ubigint
+)
+"""
+# Units whose lines the second rater looked at, by what they are and why some were left out.
+COMPARED = """
+create table if not exists ops.compared (
+    unit_no ubigint, contract_id varchar, item_id varchar, component varchar,
+    price_model varchar, reason varchar, lines bigint
 )
 """
 # Whose modifiers are of the contract, or of one of its items.
@@ -154,11 +162,17 @@ def forget_rated(db: duckdb.DuckDBPyConnection, of: str = "true") -> None:
     """Have units rated again by the next run; `of` is SQL over a row of ops.rated."""
     db.execute(RATED)
     db.execute(f"delete from ops.rated where {of}")
+    if of == "true":
+        forget_settled(db)
 
 
 def keep_units(db: duckdb.DuckDBPyConnection) -> None:
     """Leave in ops.rated only what `find_changed` found as it was: the rest is being rated."""
+    note_rated(db)
     db.execute("delete from ops.rated where unit_no not in (select unit_no from units_kept)")
+    # What is rated anew is compared anew, see second_rating.py.
+    db.execute(COMPARED)
+    db.execute("delete from ops.compared where unit_no not in (select unit_no from units_kept)")
 
 
 def record_units(db: duckdb.DuckDBPyConnection, failed: pl.Series) -> None:

@@ -1,4 +1,4 @@
-"""Approve and issue drafts: the one place where documents, numbers and entries become facts."""
+"""Issue drafts: the one place where documents, numbers and entries become facts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from meterhouse.canonical import canonical_json
-from meterhouse.errors import ChecksFailed, Rejected, UsageError
+from meterhouse.errors import ChecksFailed, UsageError
 from meterhouse.failpoints import failpoint
 from meterhouse.invoicing.document import issued
 from meterhouse.invoicing.numbering import counts, numbered, with_series
@@ -17,9 +16,11 @@ from meterhouse.lake_views import views
 from meterhouse.ledger.posting import entries, unbalanced
 from meterhouse.pricing.order import MODIFIERS
 from meterhouse.run import prepaid, taxes
-from meterhouse.run.commands import closed_until, record
-from meterhouse.run.gate import blocked_drafts
+from meterhouse.run.approvals import append_commands
+from meterhouse.run.approving import commands_of_issue, kept_back, resolve
+from meterhouse.run.commands import closed_until
 from meterhouse.run.parts import WHOLE
+from meterhouse.run.policies import ISSUE, policies, refused
 from meterhouse.warehouse import Warehouse
 
 READ = (
@@ -95,28 +96,12 @@ class Issued:
     held: tuple[tuple[str, str], ...]
 
 
-def approve(lake: Lake, draft_ids: Sequence[str], reason: str | None = None) -> list[str]:
-    """Approve drafts as they stand now: records the content hash of each. Returns their ids."""
-    warehouse = Warehouse(lake)
-    with lake.run_lock.held(), warehouse.connect(lake.head()) as db:
-        drafts = _resolve(db, draft_ids)
-        blocked = drafts.filter("is_blocked")
-        if blocked.height:
-            sentences = [
-                f"Draft {d[:8]} cannot be approved: {why}"
-                for d, why in blocked.select("draft_id", "blocked_reason").iter_rows()
-            ]
-            raise Rejected("\n".join([*sentences, "Nothing was approved."]))
-        with lake.session() as session:
-            lake.commit(session, lambda commit: _record_approvals(commit, drafts, reason))
-    return drafts["draft_id"].to_list()
-
-
 def issue(lake: Lake, draft_ids: Sequence[str] = (), warehouse: Warehouse | None = None) -> Issued:
     """Issue every approved draft (or those named) of the last run, in one commit.
 
     Held back with a sentence: drafts without approval of this content, drafts that a failed
-    blocking check covers, drafts that miss a decision.
+    blocking check covers, drafts that miss a decision, those whose grace is not over (unless they
+    are named) and those that this person may not issue.
     """
     store = warehouse or Warehouse(lake)
     with lake.run_lock.held(), store.connect(lake.head()) as db:
@@ -127,17 +112,23 @@ def issue(lake: Lake, draft_ids: Sequence[str] = (), warehouse: Warehouse | None
             "from billing.drafts where draft_id not in (select document_id from facts.documents)"
         ).pl()
         if draft_ids:
-            drafts = drafts.join(_resolve(db, draft_ids).select("draft_id"), on="draft_id")
-        held = {**unapproved(db, drafts), **undecided(drafts)}
-        held.update(blocked_drafts(db, drafts, run_id))
+            drafts = drafts.join(resolve(db, draft_ids).select("draft_id"), on="draft_id")
+        kept, said = kept_back(db, drafts, run_id, through), policies(db)
+        held = refused(drafts, said, ISSUE, lake.settings.actor)
+        # Who names a draft does not want to wait until it can change no more.
+        held |= {d: why for d, (s, why) in kept.back.items() if not (draft_ids and s == "grace")}
         ready = drafts.filter(~pl.col("draft_id").is_in(list(held)))
         held.update(_overdrawn(db, ready))
         ready = ready.filter(~pl.col("draft_id").is_in(list(held)))
         if not ready.height:
             return Issued(None, (), tuple(sorted(held.items())))
         prepared = _Prepared.read(db, ready, run_id, known_at, through)
+        ruled = ready.filter(pl.col("draft_id").is_in(kept.taken))
+        commands = commands_of_issue(ready, ruled, run_id, said)
         with lake.session() as session:
-            batch_seq, numbers = lake.commit(session, lambda commit: prepared.write(commit))
+            batch_seq, numbers = lake.commit(
+                session, lambda commit: prepared.write(commit, commands)
+            )
     return Issued(batch_seq, numbers, tuple(sorted(held.items())))
 
 
@@ -181,7 +172,7 @@ class _Prepared:
             ready, lines, determinants, entities, accrued, paid, ruled, closed_until(db), run
         )
 
-    def write(self, commit: Commit) -> tuple[int, tuple[str, ...]]:
+    def write(self, commit: Commit, commands: pl.DataFrame) -> tuple[int, tuple[str, ...]]:
         ranked = with_series(self.ready)
         firsts = {
             name: commit.next_number(f"series:{name}", count) for name, count in counts(ranked)
@@ -207,6 +198,7 @@ class _Prepared:
             commit.db.register("frame_in", frame.sort(ORDER[table]).to_arrow())
             commit.append(table, "select * from frame_in")
             commit.db.unregister("frame_in")
+        append_commands(commit, commands)
         return commit.batch_seq, tuple(documents["number"].to_list())
 
     def _documents(self, documents: pl.DataFrame) -> pl.DataFrame:
@@ -269,56 +261,6 @@ def _refuse_stale(db: duckdb.DuckDBPyConnection, run_id: str, known_at: int) -> 
         )
 
 
-def _resolve(db: duckdb.DuckDBPyConnection, draft_ids: Sequence[str]) -> pl.DataFrame:
-    """The drafts named by id or by an unambiguous beginning of one (8 digits or more)."""
-    drafts = db.sql("from billing.drafts").pl()
-    known = set(drafts["draft_id"].to_list())
-    chosen, faults = known.intersection(draft_ids), []
-    # Whole ids, of which there may be a hundred thousand, are looked up; beginnings are searched.
-    for given in sorted(set(draft_ids) - known):
-        found = [one for one in known if len(given) >= 8 and one.startswith(given)]
-        if len(found) == 1:
-            chosen.add(found[0])
-        else:
-            word = "no draft" if not found else f"{len(found)} drafts"
-            faults.append(f"{given!r} names {word} of the last run.")
-    if faults:
-        raise UsageError(
-            "\n".join(
-                [*faults, "Nothing was changed. `meterhouse invoices list` shows the drafts."]
-            )
-        )
-    return drafts.filter(pl.col("draft_id").is_in(list(chosen)))
-
-
-def undecided(drafts: pl.DataFrame) -> dict[str, str]:
-    return dict(drafts.filter("is_blocked").select("draft_id", "blocked_reason").iter_rows())
-
-
-def unapproved(db: duckdb.DuckDBPyConnection, drafts: pl.DataFrame) -> dict[str, str]:
-    """Drafts that nobody approved as they are, where the entity does not approve by itself."""
-    approved = db.sql(
-        "select subject_id as draft_id, "
-        "arg_max(content_hash, (batch_seq, row_no)) as approved_hash "
-        "from facts.commands where kind = 'approve' and result = 'done' group by subject_id"
-    ).pl()
-    policies = db.sql("select entity_id, approval from book.entities").pl()
-    waiting = (
-        drafts.join(policies, on="entity_id", how="left")
-        .join(approved, on="draft_id", how="left")
-        .filter(
-            pl.col("approval") != "automatic",
-            pl.col("approved_hash").is_null() | (pl.col("approved_hash") != pl.col("content_hash")),
-        )
-        .with_columns(
-            why=pl.when(pl.col("approved_hash").is_null())
-            .then(pl.lit("It waits for approval."))
-            .otherwise(pl.lit("It has changed since it was approved; approve it again."))
-        )
-    )
-    return dict(waiting.select("draft_id", "why").iter_rows())
-
-
 def _overdrawn(db: duckdb.DuckDBPyConnection, ready: pl.DataFrame) -> dict[str, str]:
     """Drafts that would be paid with credit that is not sold yet; few runs have any credit."""
     paid = db.sql(f"from {prepaid.TABLE}").pl()
@@ -326,13 +268,3 @@ def _overdrawn(db: duckdb.DuckDBPyConnection, ready: pl.DataFrame) -> dict[str, 
     if paid.is_empty() and lines.is_empty():
         return {}
     return prepaid.overdrawn(db, ready, lines, paid)
-
-
-def _record_approvals(commit: Commit, drafts: pl.DataFrame, reason: str | None) -> None:
-    record(
-        commit,
-        "approve",
-        drafts.select("draft_id", "content_hash").rows(),
-        canonical_json({"reason": reason}),
-        "Approved.",
-    )

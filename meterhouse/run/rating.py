@@ -24,6 +24,7 @@ from meterhouse.run.inputs import (
     kept_contracts,
     record_units,
 )
+from meterhouse.run.moved import note_failed
 from meterhouse.run.parts import merged, parts_of
 from meterhouse.warehouse import pin_table
 
@@ -197,10 +198,8 @@ def _drop_failed(db: duckdb.DuckDBPyConnection, failed: pl.DataFrame) -> None:
     db.execute(
         "delete from billing.desired_lines where contract_id in (select contract_id from failed)"
     )
-    db.unregister("failed")
-    no = "select hash(contract_id) from failed"
-    db.register("failed", failed.select("contract_id").to_arrow())
-    forget_rated(db, f"contract_no in ({no})")
+    note_failed(db, "select contract_id from failed")
+    forget_rated(db, "contract_no in (select hash(contract_id) from failed)")
     db.unregister("failed")
 
 

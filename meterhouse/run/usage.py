@@ -3,13 +3,20 @@
 from collections.abc import Callable
 from typing import Any
 
+import duckdb
+
+from meterhouse.canonical import short_hash
 from meterhouse.run.asking import asked_days
-from meterhouse.run.context import Run
+from meterhouse.run.context import Run, code_hash
 from meterhouse.run.dbt import NodeResult, build, parsed
+from meterhouse.run.kept import forget, is_kept, keep
 from meterhouse.run.meter_models import meter_models
 from meterhouse.warehouse import pin_table
 
-MODELS = ("path:models/staging", "path:models/usage")
+VIEWS = "path:models/staging"
+MODELS = (VIEWS, "path:models/usage")
+# The one view that is another for each run: the events that are new.
+EACH_TIME = "stg_facts__new_events"
 TABLES = ("usage.daily", "usage.measured", "usage.determinants")
 
 
@@ -22,16 +29,34 @@ def fold_usage(
     """
     with run.warehouse.connect(run.pin, run.known_at) as db:
         days = asked_days(db, "ops.asks")
+        made_of = _views_of(run, db)
+        # Dagster is told of every view.
+        models = _models_of(db, made_of) if tell is None else MODELS
     with run.lake.reading() as db:
         damaged = run.lake.verify(db, ["usage_events"], fold_from, days)
     if damaged:
         raise damaged[0]
-    results = build(run, (*MODELS, *_sql_meters(run)), fold_from=fold_from, tell=tell)
+    results = build(run, (*models, *_sql_meters(run)), fold_from=fold_from, tell=tell)
     with run.warehouse.connect(run.pin, run.known_at) as db:
+        keep(db, VIEWS, made_of)
         for table in TABLES:
             counted = db.execute(f"select count(*) from {table}").fetchone()
             pin_table(db, table, int(counted[0]) if counted else 0)
     return results
+
+
+def _views_of(run: Run, db: duckdb.DuckDBPyConnection) -> str:
+    """What the views are made of: our code and the columns of events, which properties add to."""
+    columns = db.sql("select * from facts.usage_events limit 0").columns
+    return short_hash([code_hash(run.lake.settings.models), *columns])
+
+
+def _models_of(db: duckdb.DuckDBPyConnection, made_of: str) -> tuple[str, ...]:
+    """What has to be built: views that stand are left, because each costs dbt some time."""
+    if not is_kept(db, VIEWS, made_of):
+        forget(db, VIEWS)
+        return MODELS
+    return (*(one for one in MODELS if one != VIEWS), EACH_TIME)
 
 
 def _sql_meters(run: Run) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import duckdb
 import polars as pl
 
 from meterhouse.canonical import sha256_text
+from meterhouse.contracts.covered import never_due
 from meterhouse.contracts.notices import contract_terms
 from meterhouse.contracts.segments import Series
 from meterhouse.contracts.uplifts import uplifts, with_raised
@@ -15,6 +16,7 @@ from meterhouse.contracts.windows import charge_windows, margin
 from meterhouse.periods import zone_days, zone_offsets
 from meterhouse.run.context import Run
 from meterhouse.run.grants import with_sales
+from meterhouse.run.history_covered import covered_hash, read_covered
 from meterhouse.run.kept import WINDOWS, forget, is_kept, keep, made_of_windows
 from meterhouse.run.planning import NO_CONTRACT_ZONE
 from meterhouse.run.pooling import MEMBERS, members_of, with_payers
@@ -38,7 +40,8 @@ def make_windows(run: Run, db: duckdb.DuckDBPyConnection) -> int:
     first, last = _span(db, run.through)
     # Windows are made of the book, these days and their zones alone; whatever else they read
     # belongs in here.
-    made_of = made_of_windows(db, str(first), str(last), _zone_rules(db, first, last))
+    told = (str(first), str(last), _zone_rules(db, first, last), covered_hash(db))
+    made_of = made_of_windows(db, *told)
     if is_kept(db, WINDOWS, made_of):
         return _pin_again(db)
     forget(db, WINDOWS)
@@ -77,7 +80,7 @@ def _cut(run: Run, db: duckdb.DuckDBPyConnection, first: date, last: date) -> in
     days = zone_days(zones, min(starts) - around, last + around)
     run.warehouse.replace(db, "usage.zone_offsets", zone_offsets(zones, first, last))
     run.warehouse.replace(db, "usage.zone_days", days)
-    series = read_series(db)
+    series = read_series(db)._replace(covered=read_covered(db))
     risen = uplifts(contracts, series.plans, last)
     run.warehouse.replace(db, UPLIFTS, risen)
     months = (last.year - min(starts).year) * 12 + last.month - min(starts).month + 1
@@ -87,7 +90,8 @@ def _cut(run: Run, db: duckdb.DuckDBPyConnection, first: date, last: date) -> in
     for some in _groups(contracts, items.height * months):
         mine = _of(some, contracts), _of(some, items), days, last, series_of(some, series)
         cut = charge_windows(*mine)
-        windows = with_sales(db, with_raised(cut, _of(some, risen)), last, some)
+        sold = with_sales(db, with_raised(cut, _of(some, risen)), last, some)
+        windows = never_due(sold, series.covered)
         with_meters = with_payers(db, with_meter_version(windows, meters))
         members.append(members_of(db, with_meters))
         count += _add(db, with_meters)

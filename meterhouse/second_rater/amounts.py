@@ -1,16 +1,18 @@
 """From quantities to amounts: units in each tier, their cost, the share of a period, one rounding.
 
-Reads a table with line_no, price_model, price, quantity, currency, share_numerator,
-share_denominator, credit_numerator, credit_denominator, credit_basis, is_shared and why_not
-(null: to be rated).
+Reads a table with line_no, price_model, price, units and before (10^-12), currency,
+share_numerator, share_denominator, credit_numerator, credit_denominator, credit_basis, is_shared
+and why_not (null: to be rated). `before` was charged at this price already: its cost is taken off.
 """
 
-from meterhouse.second_rater.numbers import MONEY, PLACES, UNITS, cost, part, ten_to, whole
+from meterhouse.second_rater.numbers import MONEY, PLACES, cost, part, ten_to
+from meterhouse.second_rater.pieces import pieces
 from meterhouse.second_rater.prices import BY_PART, BY_WHOLE, tiers
 
 # Units above `free`, and what of them a tier has: its own part, or all in the tier of the whole.
 HELD = f"""
-select lines.line_no, tiers.*, greatest(lines.units - tiers.free, 0) as billed,
+select lines.line_no, lines.sign, lines.units, tiers.*,
+    greatest(lines.units - tiers.free, 0) as billed,
     case when price_model in {BY_PART} then case when is_open then billed
             else least(billed, upper_bound) end - lower_bound
         else billed end as held,
@@ -19,8 +21,8 @@ select lines.line_no, tiers.*, greatest(lines.units - tiers.free, 0) as billed,
             then billed > lower_bound and (is_open or billed <= upper_bound)
         else billed > 0 end as is_reached,
     tier_no = 1 and lines.units = 0 and bills_zero as is_flat_only
-from second_units as lines join second_tiers as tiers using (price, price_model)
-where lines.units >= 0
+from second_pieces as lines join second_tiers as tiers using (price, price_model)
+where lines.units >= 0 or lines.units is null
 """
 PACKAGES = """
 case when size = 0 then 0::hugeint when rounds_up then -(-held // size) + case
@@ -30,20 +32,17 @@ COSTS = f"""
 create or replace temp table second_costs as
 with held as ({HELD}),
 costs as (
-    select line_no, is_capped, cap, case
+    select line_no, sign, units, is_capped, cap, case
+        when units is null or not is_readable then null
         when not is_reached then flat
-        else {cost("held", "each_digits", "each_places")}
-            + try(({PACKAGES}) * package) + flat end as costs
-    from held where is_reached or is_flat_only
+        else try({cost("held", "each_digits", "each_places")}
+            + (({PACKAGES}) * package) + flat) end as costs
+    from held where is_reached or is_flat_only or units is null or not is_readable
 )
-select line_no, case when count(*) = count(costs) then
-    cast(sum(case when is_capped then least(costs, cap) else costs end) as hugeint) end as costs
+select line_no, case when count(*) = count(costs) and max(abs(costs)) < {ten_to("36")} then
+    cast(sum(sign * case when is_capped then least(costs, cap) else costs end) as hugeint)
+    end as costs
 from costs group by line_no
-"""
-UNITS_OF = """
-create or replace temp table second_units as
-select line_no, price, price_model, {units} as units
-from {asked} where why_not is null
 """
 # What was billed of a fee, less what a change leaves unused of it: both rounded as lines are.
 BILLED = part(
@@ -82,13 +81,10 @@ from {{asked}} as asked left join amounts using (line_no)
 """
 
 
-def statements(asked: str) -> tuple[str, ...]:
+def statements(asked: str, parts: str) -> tuple[str, ...]:
     """The SQL, in order, that makes temp table second_lines: what is in `asked` with `amount`
-    (whole smallest units of the currency), `places` and `reason` (null where it was rated)."""
-    units = whole("cast(quantity as varchar)", UNITS)
-    return (
-        tiers(asked),
-        UNITS_OF.format(asked=asked, units=units),
-        COSTS,
-        LINES.format(asked=asked),
-    )
+    (whole smallest units of the currency), `places` and `reason` (null where it was rated).
+
+    `parts` is a table of what the lines of prices by parts are made of, see pieces.py.
+    """
+    return (*pieces(asked, parts), tiers("second_pieces"), COSTS, LINES.format(asked=asked))

@@ -39,6 +39,17 @@ def part(amount: str, numerator: str, denominator: str, unit: str) -> str:
     return f"try(sign({amount}) * ((2::hugeint * {product} + {divisor}) // (2 * {divisor})))"
 
 
+def money_text(units: str) -> str:
+    """SQL for 10^-18 of a currency as a person writes it: 12.5, -0.03, 7."""
+    one = ten_to("18")
+    whole_part = f"cast(abs({units}) // {one} as varchar)"
+    rest = f"rtrim(lpad(cast(abs({units}) % {one} as varchar), 18, '0'), '0')"
+    return (
+        f"case when {units} < 0 then '-' else '' end || {whole_part} "
+        f"|| case when {rest} = '' then '' else '.' || {rest} end"
+    )
+
+
 # ISO 4217's currencies whose smallest unit is not a hundredth.
 PLACES = """
 case when {currency} in ('BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG', 'RWF',

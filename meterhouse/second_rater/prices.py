@@ -4,21 +4,34 @@ A price without tiers is one open tier. Each price is read once, however many wi
 """
 
 from meterhouse.second_rater.numbers import MONEY, UNITS, whole
+from meterhouse.second_rater.pieces import BY_PARTS
 
-BY_PART = ("graduated", "graduated_percentage")
-BY_WHOLE = ("volume", "stairstep")
+# Money that events bring: covered where a price says nothing of single events.
+BY_EVENT = ("percentage", "bps", "bulk_bps", "tiered_bps")
+BY_PART = ("graduated", "graduated_percentage", "tiered_bps")
+BY_WHOLE = ("volume", "stairstep", "bulk_bps")
 MODELS = (
-    *("flat", "per_unit", "overage", "package", "dynamic"),
-    *BY_PART,
-    *BY_WHOLE,
+    *("flat", "per_unit", "overage", "package", "dynamic", "graduated", "graduated_percentage"),
+    *("volume", "stairstep", *BY_EVENT, *BY_PARTS),
 )
+# SQL over a price: whether what each event costs hangs on more than its value.
+READS_EVENTS = """
+case price_model when 'percentage' then (price->>'$.max_per_event') is not null
+        or coalesce(try_cast((price->>'$.fixed_amount') as decimal(38, 18)), 0) <> 0
+        or coalesce(try_cast((price->>'$.min_per_event') as decimal(38, 18)), 0) <> 0
+        or coalesce((price->>'$.free_events'), '0') <> '0'
+    when 'bps' then (price->>'$.per_event_cap') is not null
+    when 'bulk_bps' then contains(price, '"per_event_cap":"')
+    when 'tiered_bps' then contains(price, '"per_event_cap":"')
+    else false end
+"""
 
 # `free` is taken off first, `size` makes packages of what is left; a tier's `step` is its price.
 TIERS = """
 create or replace temp table second_tiers as
 with prices as (
     select price, cast(price as json) as said, price_model
-    from (select distinct price, price_model from {asked} where why_not is null)
+    from (select distinct price, price_model from {asked})
 ),
 tiers as (
     select price, price_model, said,
@@ -36,6 +49,10 @@ texts as (
             when 'flat' then said->>'$.amount'
             when 'dynamic' then coalesce(said->>'$.multiplier', '1')
             when 'graduated_percentage' then tier->>'$.rate'
+            when 'percentage' then said->>'$.rate'
+            when 'bps' then said->>'$.bps'
+            when 'bulk_bps' then tier->>'$.bps'
+            when 'tiered_bps' then tier->>'$.bps'
             when 'package' then '0'
             else tier->>'$.unit_amount' end, '0') as each,
         coalesce(case when price_model = 'per_unit' then said->>'$.per' end, '1') as per,
@@ -43,20 +60,31 @@ texts as (
         coalesce(tier->>'$.package_size', '0') as size,
         coalesce(tier->>'$.package_amount', '0') as package,
         coalesce(tier->>'$.rounding', 'up') = 'up' as rounds_up,
-        coalesce(said->>'$.free_units', said->>'$.included_units', '0') as free,
+        coalesce(said->>'$.free_units', said->>'$.included_units', said->>'$.free_amount', '0')
+            as free,
         tier->>'$.cap' as cap
     from tiers
 ),
 counted as (
-    select *, length(split_part(each, '.', 2)) + length(per) - 1 as each_places,
-        {upper} as upper_bound
+    select *, length(split_part(each, '.', 2)) + length(per) - 1
+            -- A basis point is a shift by four decimals.
+            + case when price_model in ('bps', 'bulk_bps', 'tiered_bps') then 4 else 0 end
+            as each_places,
+        {upper} as upper_bound, {flat} as flat_units, {size} as size_units,
+        {package} as package_units, {free} as free_units, {cap} as cap_units
     from texts
 )
 select price, price_model, tier_no, bills_zero, rounds_up, up_to is null as is_open, upper_bound,
     coalesce(lag(upper_bound) over (partition by price order by tier_no), 0) as lower_bound,
     each_places, try(cast(replace(each, '.', '') as hugeint)) as each_digits,
-    {flat} as flat, {size} as size, {package} as package, {free} as free, {cap} as cap,
-    cap is not null as is_capped
+    flat_units as flat, size_units as size, package_units as package, free_units as free,
+    cap_units as cap, cap is not null as is_capped,
+    -- A number with more decimals than there is room for is null: then nothing is said at all.
+    bool_and(
+        flat_units is not null and size_units is not null and package_units is not null
+        and free_units is not null and (up_to is null or upper_bound is not null)
+        and (cap is null or cap_units is not null)
+    ) over (partition by price) as is_readable
 from counted
 """
 

@@ -234,7 +234,14 @@ def test_a_run_after_which_nothing_changed_says_so_and_repeats_its_result(copy):
     assert (inputs_of(lake), lake.head().batch_seq) == (before, head.batch_seq)
 
 
-@pytest.mark.parametrize("change", ["usage", "day", "settings", "book", "warehouse", "published"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        *("usage", "warehouse"),
+        *(pytest.param(one, marks=pytest.mark.soak) for one in ("day", "settings", "book")),
+        pytest.param("published", marks=pytest.mark.soak),
+    ],
+)
 def test_whatever_a_run_depends_on_makes_it_run_again(copy, change):
     lake, through = copy(), THROUGH
     bill(lake, THROUGH, full=True)

@@ -196,6 +196,12 @@ FAULTS = {
         "+ case item_id when 'seat' then 1 when 'tokens' then -1 else 0 end "
         "where contract_id = 'alpha-main'",
     ),
+    "a line that the second rater rates otherwise": Fault(
+        "second_rater_agrees",
+        ("customer", "sato"),
+        {"sato-main"},
+        spoil="update billing.desired_lines set amount = 1 + amount where customer_id = 'sato'",
+    ),
     "a draft whose total is not its lines and tax": Fault(
         "drafts_add_up",
         ("customer", "alpha"),

@@ -154,6 +154,7 @@ def test_paid_units_are_sold_once_and_cost_nothing_when_used(tmp_path):
     assert deferred == [(D(40),)]
 
 
+@pytest.mark.soak
 def test_top_ups_are_sold_with_the_use_and_late_usage_draws_anew(tmp_path):
     pack = {"id": "pack", "amount": "100", "unit": "units", "kind": "paid", "unit_price": "0.08"}
     pack["top_up"] = {"below": "10", "amount": "100", "max_per_period": 2}
@@ -243,6 +244,7 @@ def test_a_wallet_is_not_refilled_in_a_pause_nor_after_the_end_nor_taken_back_wh
     assert ledger(home)["customer_prepayments"] == D(-140)
 
 
+@pytest.mark.soak
 def test_a_part_of_a_period_in_which_nothing_was_measured_takes_nothing_back(tmp_path):
     documents = list(YAML(typ="safe").load_all(BOOK))
     meter, contract = documents[3], documents[-1]

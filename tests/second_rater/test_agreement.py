@@ -10,16 +10,23 @@ from hypothesis import strategies as st
 
 from meterhouse.pricing.rating import rate_windows
 from meterhouse.second_rater.amounts import statements
-from meterhouse.second_rater.prices import MODELS
-from tests.pricing.prices import BY_QUANTITY, prices, quantities, windows
+from meterhouse.second_rater.numbers import UNITS, whole
+from meterhouse.second_rater.pieces import BY_PARTS
+from meterhouse.second_rater.prices import BY_EVENT, MODELS, READS_EVENTS
+from tests.pricing.part_prices import frame as part_frame
+from tests.pricing.part_prices import part_prices, parts_of
+from tests.pricing.prices import BY_QUANTITY, events, prices, quantities, windows
 
+UNITS_OF = whole("cast(quantity as varchar)", UNITS)
 CURRENCIES = ("EUR", "JPY", "KWD", "CLF")
 ASKED = """
 create or replace temp table asked as
-select window_id as line_no, price_model, price, quantity, currency, 1 as share_numerator,
+select window_id as line_no, price_model, price, {units} as units, currency,
+    null::hugeint as before, 1 as share_numerator,
     1 as share_denominator, 0 as credit_numerator, 1 as credit_denominator,
     null::varchar as credit_basis, price_model = 'flat' as is_shared,
-    case when price_model not in {models} then price_model end as why_not
+    case when price_model not in {models} then price_model
+        when {reads} then price_model || ' of single events' end as why_not
 from given
 """
 SECOND = """
@@ -28,30 +35,34 @@ from second_lines order by line_no
 """
 
 
-def second_rated(frame):
+def second_rated(frame, told=None):
     """The windows by the second rater: window_id, smallest units as text, places and reason."""
     with duckdb.connect() as db:
         db.register("given", frame.to_arrow())
-        db.execute(ASKED.format(models=MODELS))
-        for statement in statements("asked"):
+        made_of = events([]) if told is None else told
+        db.register("parts", made_of.rename({"window_id": "line_no"}).to_arrow())
+        db.execute(ASKED.format(models=MODELS, reads=READS_EVENTS, units=UNITS_OF))
+        for statement in statements("asked", "parts"):
             db.execute(statement)
         return db.sql(SECOND).pl().to_dicts()
 
 
-def first_rated(frame):
+def first_rated(frame, told=None):
     """The amounts of the windows by the rater that bills, by window_id."""
-    return dict(rate_windows(frame).select("window_id", "amount").iter_rows())
+    return dict(rate_windows(frame, told).select("window_id", "amount").iter_rows())
 
 
-def differences(frame, first=None):
-    """Windows of which the two say other amounts: window_id, first, second."""
-    billed = first_rated(frame) if first is None else first
-    return [
-        (one["window_id"], billed[one["window_id"]], second)
-        for one in second_rated(frame)
+def compared(frame, told=None):
+    """Windows of which the two say other amounts (window_id, first, second), and all reasons for
+    which the second one says none."""
+    billed, second = first_rated(frame, told), second_rated(frame, told)
+    amounts = {
+        one["window_id"]: Decimal(one["units"]).scaleb(-one["places"])
+        for one in second
         if one["reason"] is None
-        and (second := Decimal(one["units"]).scaleb(-one["places"])) != billed[one["window_id"]]
-    ]
+    }
+    differing = [(id, billed[id], one) for id, one in amounts.items() if billed[id] != one]
+    return differing, {one["reason"] for one in second} - {None}
 
 
 def asked(rows):
@@ -69,13 +80,54 @@ def test_both_raters_say_the_same_of_random_prices(model, data):
         st.lists(st.tuples(prices(model, decimals=9), quantities(9)), min_size=1, max_size=8)
     )
     frame = asked(rows)
-    assert differences(frame) == []
-    told = [one["reason"] for one in second_rated(frame)]
-    assert set(told) <= {None, "too many digits"}
+    differing, reasons = compared(frame)
+    assert differing == []
+    assert reasons <= {"too many digits"}
 
 
-def test_a_model_that_is_not_covered_is_told_and_has_no_amount():
-    price = {"model": "bps", "bps": "25", "per_event_cap": None}
+def of_sums(price):
+    """A price by event without what it says of single events."""
+    silent = {"per_event_cap": None}
+    if price["model"] == "percentage":
+        limits = dict.fromkeys(("min_per_event", "max_per_event"))
+        return price | limits | {"fixed_amount": "0", "free_events": 0}
+    if "tiers" in price:
+        return price | {"tiers": [tier | silent for tier in price["tiers"]]}
+    return price | silent
+
+
+@pytest.mark.parametrize("model", BY_EVENT)
+@settings(max_examples=5)
+@given(data=st.data())
+def test_both_say_the_same_of_shares_of_a_sum(model, data):
+    priced = st.tuples(prices(model, decimals=9).map(of_sums), quantities(9))
+    frame = asked(data.draw(st.lists(priced, min_size=1, max_size=8)))
+    differing, reasons = compared(frame)
+    assert differing == []
+    assert reasons <= {"too many digits"}
+
+
+@pytest.mark.parametrize("model", BY_PARTS)
+@settings(max_examples=8)
+@given(data=st.data())
+def test_both_say_the_same_of_what_is_made_of_parts(model, data):
+    drawn = data.draw(
+        st.lists(st.tuples(part_prices(model), parts_of(model)), min_size=1, max_size=5)
+    )
+    frame = asked([(price, "0") for price, _ in drawn])
+    differing, reasons = compared(frame, part_frame([told for _, told in drawn]))
+    assert differing == []
+    assert reasons <= {"too many digits"}
+
+
+@pytest.mark.parametrize(
+    ("price", "reason"),
+    [
+        ({"model": "bps", "bps": "25", "per_event_cap": "3"}, "bps of single events"),
+        ({"model": "formula", "formula": "quantity", "constants": {}}, "formula"),
+    ],
+)
+def test_what_is_not_covered_is_told_and_has_no_amount(price, reason):
     assert second_rated(windows([(price, "5")])) == [
-        {"window_id": "0000", "units": None, "places": None, "reason": "bps"}
+        {"window_id": "0000", "units": None, "places": None, "reason": reason}
     ]

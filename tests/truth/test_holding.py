@@ -7,8 +7,9 @@ import pytest
 
 from meterhouse.canonical import canonical_json
 from meterhouse.errors import Rejected
+from meterhouse.run.approving import approve
 from meterhouse.run.commands import record
-from meterhouse.run.issuing import approve, issue
+from meterhouse.run.issuing import issue
 from tests.truth.events import request
 from tests.truth.harness import GREAT_EXPECTATIONS, MONTHS
 

@@ -2,7 +2,58 @@ with
 
 invoices as (
 
-    select * from {{ ref('invoices') }}
+    select
+        document_id,
+        number,
+        kind,
+        entity_id,
+        customer_id,
+        customer_name,
+        currency,
+        invoice_date,
+        due_date,
+        total,
+        total as owed,
+        voided_on,
+        false as is_imported
+    from {{ ref('invoices') }}
+
+),
+
+customers as (
+
+    select * from {{ source('book', 'customers') }}
+
+),
+
+-- What was still owed of documents of the system before, with its own due dates.
+imported as (
+
+    select
+        documents.document_id,
+        documents.number,
+        documents.kind,
+        documents.entity_id,
+        documents.customer_id,
+        customers.name as customer_name,
+        documents.currency,
+        documents.invoice_date,
+        documents.due_date,
+        cast(documents.total as decimal(38, 4)) as total,
+        cast(documents.open_amount as decimal(38, 4)) as owed,
+        cast(null as date) as voided_on,
+        true as is_imported
+    from {{ source('facts', 'imported_documents') }} as documents
+    left join customers on documents.customer_id = customers.customer_id
+    where documents.open_amount <> 0
+
+),
+
+owed as (
+
+    select * from invoices
+    union all
+    select * from imported
 
 ),
 
@@ -49,30 +100,31 @@ applied as (
 unsettled as (
 
     select
-        invoices.document_id,
-        invoices.number,
-        invoices.kind,
-        invoices.entity_id,
-        invoices.customer_id,
-        invoices.customer_name,
-        invoices.currency,
-        invoices.invoice_date,
-        invoices.due_date,
-        invoices.total,
+        owed.document_id,
+        owed.number,
+        owed.kind,
+        owed.entity_id,
+        owed.customer_id,
+        owed.customer_name,
+        owed.currency,
+        owed.invoice_date,
+        owed.due_date,
+        owed.total,
         cast(
-            invoices.total - coalesce(prepaid.amount, 0) - coalesce(applied.amount, 0)
+            owed.owed - coalesce(prepaid.amount, 0) - coalesce(applied.amount, 0)
             as decimal(38, 4)
         ) as open_amount,
         run.through as as_of,
-        cast(greatest(date_diff('day', invoices.due_date, run.through), 0) as bigint)
-            as overdue_days
-    from invoices
+        cast(greatest(date_diff('day', owed.due_date, run.through), 0) as bigint)
+            as overdue_days,
+        owed.is_imported
+    from owed
     cross join run
-    left join prepaid on invoices.document_id = prepaid.document_id
-    left join applied on invoices.document_id = applied.document_id
+    left join prepaid on owed.document_id = prepaid.document_id
+    left join applied on owed.document_id = applied.document_id
     where
-        invoices.voided_on is null
-        and invoices.total <> coalesce(prepaid.amount, 0) + coalesce(applied.amount, 0)
+        owed.voided_on is null
+        and owed.owed <> coalesce(prepaid.amount, 0) + coalesce(applied.amount, 0)
 
 ),
 
