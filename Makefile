@@ -8,6 +8,8 @@ JOBS   ?= 2
 EVENTS ?= 10_000_000
 INVOICES ?= 100_000
 PEER_EVENTS ?= 5_000_000
+CONTRACTS ?= 10_000
+PDFS ?= 10_000
 BENCH := .venv-bench
 
 .DEFAULT_GOAL := help
@@ -46,6 +48,8 @@ bench: $(STAMP) $(BENCH)/.installed  ## measure speed and memory, beside other e
 	$(PYTHON) -m benchmarks.peers --events $(PEER_EVENTS) --chdb-python $(BENCH)/bin/python --output peers.json
 	$(PYTHON) -m benchmarks.rating --output rating.json
 	$(PYTHON) -m benchmarks.whatif
+	$(PYTHON) -m benchmarks.loop --contracts $(CONTRACTS)
+	$(PYTHON) -m benchmarks.pdfs --documents $(PDFS)
 
 # Engines that only the benchmark compares with.
 $(BENCH)/.installed: $(STAMP) requirements/bench.txt

@@ -82,7 +82,7 @@ class OneOff(Sparing):
     custom: dict[PropertyName, CustomValue] | None = Field(
         None, description="Attributes of the invoice, kept with the request."
     )
-    lines: tuple[OneOffLine, ...] = Field(min_length=1, description="At least one.")
+    lines: tuple[OneOffLine, ...] = Field(strict=False, min_length=1, description="At least one.")
 
     @model_validator(mode="after")
     def _is_owed(self) -> Self:

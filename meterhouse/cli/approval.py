@@ -94,7 +94,7 @@ def _render_steps(console: Any, steps: list[dict[str, Any]]) -> None:
     rows = [
         (
             "-" if one["batch_seq"] is None else one["batch_seq"],
-            f"{one['at']:%Y-%m-%d %H:%M}" if one["at"] else "",
+            f"{one['given_at']:%Y-%m-%d %H:%M}" if one["given_at"] else "",
             one["who"] or "",
             one["step"],
             one["why"] or "",

@@ -31,6 +31,7 @@ sources: {}
 # future_tolerance_hours: 24   # events further ahead than this are quarantined
 # memory_limit: 1GB            # of the engine; larger work spills into tmp/
 # threads: 2                   # default: every core
+# second_rater: false          # do not rate each line a second time before it is issued
 # orphan_age_hours: 24         # unregistered files of killed commits are swept after this
 """
 

@@ -11,6 +11,7 @@ from meterhouse.cli.app import App, Group, pass_app
 from meterhouse.cli.billing import CHECKS_FAILED, held_of, is_blocked, print_issued
 from meterhouse.cli.filters import EVERYTHING, Filter, filter_option, refuse_unknown
 from meterhouse.cli.issuing import planned, show_approved, show_planned, sums_text
+from meterhouse.cli.one_off import bill, one_off
 from meterhouse.cli.options import DAY, DRAFT, NUMBER
 from meterhouse.cli.upcoming import upcoming
 from meterhouse.errors import UsageError
@@ -190,6 +191,6 @@ for command in (
     *(documents.pdf, documents.html, documents.xml, documents.usage, documents.pack),
     *(credit.credit, voiding.void, voiding.mark_sent),
     *(approval.discard, approval.reopen, approval.history, approval.diff),
-    upcoming,
+    *(upcoming, one_off, bill),
 ):
     invoices.add_command(command)

@@ -11,6 +11,7 @@ from meterhouse.cli.options import DAY
 from meterhouse.errors import UsageError
 
 if TYPE_CHECKING:
+    from meterhouse.run.documents import Form
     from meterhouse.run.upcoming import Upcoming
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -42,7 +43,8 @@ def upcoming(app: App, customer: str, on: date | None, html: Path | None, pdf: P
 def _written(app: App, found: "Upcoming", files: dict[str, Path | None]) -> list[str]:
     from meterhouse.run.upcoming_page import page
 
-    asked = {form: file for form, file in files.items() if file is not None}
+    forms: tuple[Form, ...] = ("html", "pdf")
+    asked = {form: file for form in forms if (file := files[form]) is not None}
     if not asked or not found.documents:
         return []
     if len(found.documents) > 1:

@@ -105,6 +105,25 @@ KINDS = {
             Column("lot_on", DAY, "day on which the lot was sold"),
             Column("amount", MONEY, "what is left of it, in the contract's currency"),
         )),
+        Kind("commitments", "what was used of commitments of contracts",
+             ("contract", "commitment", "span_start"), (
+            _CONTRACT,
+            Column("commitment", TEXT, "commitment of the contract, for longer than a window"),
+            Column("span_start", DAY, "first day of the quarter, year or term of the cut-over"),
+            Column("used", MONEY, "what was counted of it before, in the contract's currency"),
+        )),
+        Kind("discounts", "what discounts with a `cap_total` have taken off",
+             ("contract", "discount"), (
+            _CONTRACT,
+            Column("discount", TEXT, "discount of the contract (not of an item)"),
+            Column("used", MONEY, "what it took off before, in the contract's currency"),
+        )),
+        Kind("counters", "what items have counted of a period that the cut-over divides",
+             ("contract", "item", "period_start"), (
+            _CONTRACT, _ITEM,
+            Column("period_start", DAY, "first day of the period, or another of it"),
+            Column("quantity", NUMBER, "units counted before, as measured, in the meter's unit"),
+        )),
         Kind("paid_through", "up to which day items are billed", ("contract", "item"), (
             _CONTRACT,
             _may("item", TEXT, "item or paid grant of the contract; empty: all that are not named"),

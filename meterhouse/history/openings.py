@@ -61,6 +61,17 @@ _OPENINGS: dict[str, tuple[str, dict[str, pl.Expr]]] = {
         **_OF_CONTRACT, "item_id": pl.col("grant"), "name": pl.col("grant"),
         "amount": pl.col("amount"), "from_on": pl.col("lot_on"),
     }),
+    "commitments": ("commitment", {
+        **_OF_CONTRACT, "name": pl.col("commitment"), "amount": pl.col("used"),
+        "from_on": pl.col("span_start"),
+    }),
+    "discounts": ("discount", {
+        **_OF_CONTRACT, "name": pl.col("discount"), "amount": pl.col("used"),
+    }),
+    "counters": ("counter", {
+        **_OF_CONTRACT, "currency": pl.lit(None), "item_id": pl.col("item"),
+        "quantity": pl.col("quantity"), "from_on": pl.col("period_start"),
+    }),
     "paid_through": ("paid_through", {
         **_OF_CONTRACT, "currency": pl.lit(None), "item_id": pl.col("item"),
         "until_on": pl.col("paid_through"),

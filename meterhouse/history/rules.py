@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
+from meterhouse.contracts.covered import covered_to
 from meterhouse.history.columns import KINDS, MONEY
 from meterhouse.history.known import Known
 from meterhouse.history.openings import opening_ids, series_name
@@ -12,7 +13,8 @@ from meterhouse.ledger.accounts import ACCOUNTS
 from meterhouse.money import PLACES
 
 Files = Mapping[str, pl.DataFrame]
-OF_CONTRACTS = ("deferred_schedules", "wallet_lots", "paid_through")
+OF_CONTRACTS = ("deferred_schedules", "wallet_lots", "commitments", "discounts", "counters",
+               "paid_through")  # fmt: skip
 
 
 def rule_faults(files: Files, known: Known) -> pl.DataFrame:
@@ -28,6 +30,8 @@ def rule_faults(files: Files, known: Known) -> pl.DataFrame:
         *_open_items(files),
         *_journal(files, known),
         *_of_contracts(files, known),
+        *_used(files, known),
+        *_counters(files, known),
         *_series(files, known),
     ]
     return pl.concat([pl.DataFrame(schema=FAULTS), *found]).unique(maintain_order=True)
@@ -212,6 +216,69 @@ def _of_contracts(files: Files, known: Known) -> Iterator[pl.DataFrame]:
             "contract",
         ),
     )
+
+
+def _used(files: Files, known: Known) -> Iterator[pl.DataFrame]:
+    """What was used of commitments and discounts that count for longer than a window."""
+    days = files["cut_over"].select("entity", "cut_over_on")
+    reasons = {
+        "commitment": "is for each window, which the cut-over ends",
+        "discount": "has no `cap_total`, so nothing of it is used up",
+    }
+    for kind, reason in reasons.items():
+        frame = files[f"{kind}s"]
+        mine = known.modifiers.filter(pl.col("kind") == kind).select(
+            contract="contract_id", is_counted="is_counted", **{kind: "id"}
+        )
+        told = frame.join(mine, on=["contract", kind], how="left", maintain_order="left")
+        is_known = pl.col("currency").is_not_null()
+        yield faults(
+            told.filter(is_known & pl.col("is_counted").is_null()),
+            pl.format(f"contract {{}} has no {kind} '{{}}'", "contract", kind),
+        )
+        yield faults(told.filter(~pl.col("is_counted")), pl.format(f"{kind} '{{}}' {reason}", kind))
+        yield faults(frame.filter(pl.col("used") < 0), pl.lit("used is below 0"))
+        yield from _again(f"{kind}s", frame, known)
+    dated = files["commitments"].join(days, on="entity")
+    yield faults(
+        dated.filter(pl.col("span_start") >= pl.col("cut_over_on")),
+        pl.format("span_start is not before the cut-over, {}", "cut_over_on"),
+    )
+
+
+def _counters(files: Files, known: Known) -> Iterator[pl.DataFrame]:
+    """Counters of items that may go on from a quantity, in periods that paid_through divides."""
+    frame = files["counters"].filter(pl.col("currency").is_not_null())
+    items = known.items.filter(~pl.col("is_grant")).rename({"contract_id": "contract"})
+    told = frame.join(
+        items.select("contract", "is_metered", item="item_id"), on=["contract", "item"], how="left"
+    )
+    yield faults(
+        told.filter(pl.col("is_metered").is_null()),
+        pl.format("contract {} has no item '{}'", "contract", "item"),
+    )
+    yield faults(
+        told.filter(~pl.col("is_metered")),
+        pl.format(
+            "item '{}' cannot go on from a quantity: it has no meter, or one with dimensions, or "
+            "its contract gives units to several items",
+            "item",
+        ),
+    )
+    dated = told.with_columns(
+        covered_to(
+            told.select(contract_id="contract", item_id="item"),
+            files["paid_through"].select("paid_through", contract_id="contract", item_id="item"),
+        )
+    )
+    begins = pl.col("covered_to").is_null() | (pl.col("covered_to") <= pl.col("period_start"))
+    yield faults(
+        dated.filter(begins),
+        pl.format("paid_through.csv does not divide a period of '{}' from {} on", "item",
+                  "period_start"),
+    )  # fmt: skip
+    yield faults(frame.filter(pl.col("quantity") < 0), pl.lit("quantity is below 0"))
+    yield from _again("counters", files["counters"], known)
 
 
 def _again(name: str, frame: pl.DataFrame, known: Known) -> Iterator[pl.DataFrame]:

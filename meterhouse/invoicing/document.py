@@ -94,6 +94,7 @@ def _complete(drafts: pl.DataFrame) -> pl.DataFrame:
         "untaxed": pl.lit(0, dtype=AMOUNT),
         "prepaid": pl.lit(0, dtype=AMOUNT),
         "prepaid_by": pl.lit(None, dtype=pl.String),
+        "note": pl.lit(None, dtype=pl.String),
     }
     missing = {name: value for name, value in nothing.items() if name not in drafts.columns}
     return drafts.with_columns(**missing)
@@ -128,7 +129,8 @@ def _plain_content() -> dict[str, pl.Expr]:
         "dates": object_of(dates),
         "kind": string(pl.col("kind")),
         "lines": pl.col("lines").fill_null("[]"),
-        "net": _money(pl.col("net"), currency),
+        # `note` comes after it; only what people wrote on a draft has it.
+        "net": pl.concat_str([_money(pl.col("net"), currency), _note()]),
         "purchase_order": string(pl.col("purchase_order")),
         "seller": embedded(pl.col("seller")),
         "tax": _tax(),
@@ -136,6 +138,11 @@ def _plain_content() -> dict[str, pl.Expr]:
         "terms": object_of(terms),
         "total": _money(pl.col("total"), currency),
     }
+
+
+def _note() -> pl.Expr:
+    told = pl.concat_str([pl.lit(',"note":'), string(pl.col("note"))])
+    return pl.when(pl.col("note").is_not_null()).then(told).otherwise(pl.lit(""))
 
 
 def _tax() -> pl.Expr:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import polars as pl
 
 from meterhouse.canonical_columns import array_of, day, integer, short_sha256, string
+from meterhouse.invoicing.by_hand import ONE_OFF
 from meterhouse.invoicing.due_dates import due_date
 from meterhouse.invoicing.line_order import part, place
 from meterhouse.invoicing.prepaid import CREDIT_SALE
@@ -78,7 +79,8 @@ def gathered(lines: pl.DataFrame, consolidating: Collection[str] = ()) -> pl.Dat
     All contracts that one of the `consolidating` payers pays for share a document where entity,
     currency, terms and boundary are the same: their column `for_contract` is null.
     """
-    shared = pl.col("payer_id").is_in(list(consolidating))
+    # A one-off is an invoice of its own in any case.
+    shared = pl.col("payer_id").is_in(list(consolidating)) & (pl.col("role") != ONE_OFF)
     lines = lines.with_columns(
         for_contract=pl.when(~shared).then("contract_id").otherwise(pl.lit(None, pl.String))
     )

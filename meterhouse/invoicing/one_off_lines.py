@@ -3,10 +3,10 @@
 import polars as pl
 
 from meterhouse.canonical_columns import array_of, integer, short_sha256, string
+from meterhouse.invoicing.by_hand import ONE_OFF as ROLE
 from meterhouse.invoicing.columns import select_line
 from meterhouse.money import AMOUNT, rounded
 
-ROLE = "one_off"
 # What stands in the place of a contract: no contract has an id with a colon.
 PREFIX = "one-off:"
 # One row per line: who, when and what, with `line_no` from 1 and the first instants of its days.

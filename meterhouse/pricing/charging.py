@@ -6,6 +6,7 @@ import polars as pl
 
 from meterhouse.money import QUANTITY
 from meterhouse.pricing import continued, divided, stubs
+from meterhouse.pricing.counted_before import is_before, with_counted_before
 from meterhouse.pricing.modifiers import grant_units, items, quantities, shares
 from meterhouse.pricing.modifiers.contract_terms import (
     Terms,
@@ -62,7 +63,7 @@ def charge_lines(
     leaves all places where invoices round: for figures published so. `draws` keeps what grants
     paid.
     """
-    known = completed(windows)
+    known = completed(with_counted_before(windows))
     terms = None if contracts is None else contract_terms(contracts)
     if terms is None or nothing_given(terms):
         terms = None
@@ -72,7 +73,7 @@ def charge_lines(
     amounts = rated.with_columns(amount="amount_unrounded") if exact else rated
     own = _own_lines(known, amounts)
     if terms is None and known["modifiers"].null_count() == known.height:
-        return own
+        return own.filter(~is_before("based_on"))
     of = _modified_contracts(contracts if terms is not None else None)
     # Most windows have none, and are as they were billed.
     charged = known.with_columns(amounts["amount"], amounts["steps"]).filter(
@@ -83,11 +84,13 @@ def charge_lines(
     if terms is not None:
         mine = charges.filter(
             pl.col("contract_id").is_in(of),
+            # What was counted for contracts before is told by itself.
+            ~is_before("charge_id"),
             # What grants are bought for is not changed by the modifiers of contracts.
             ~pl.col("component").is_in(SALES),
         )
         lines.append(contract_lines(mine, terms, places, through, draws))
-    return pl.concat(lines)
+    return pl.concat(lines).filter(~is_before("based_on"))
 
 
 def _modified_contracts(contracts: pl.DataFrame | None) -> pl.Series:

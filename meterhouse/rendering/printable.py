@@ -330,6 +330,8 @@ class _Writer:
         return terms["description"] or self.words["net_days"].format(days=terms["net_days"])
 
     def notes(self) -> Iterator[str]:
+        if self.content.get("note"):
+            yield self.content["note"]
         # Several taxes may be left out for one reason.
         yield from dict.fromkeys(tax["reason"] for tax in self.content["tax"] if tax["reason"])
         if self.content["lines"]:

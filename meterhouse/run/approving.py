@@ -65,7 +65,7 @@ def approve_shown(
         moved = drafts.filter(pl.col("content_hash") != pl.col("shown"))["draft_id"]
         gone = set(shown) - set(drafts["draft_id"])
         changed = "It changed while it was looked at; look again."
-        left = {**_faults(db, drafts, lake.settings.actor), **dict.fromkeys(moved, changed)}
+        left = {**dict.fromkeys(moved, changed), **_faults(db, drafts, lake.settings.actor)}
         left |= dict.fromkeys(gone, "It is gone; a run made the drafts again.")
         ready = drafts.filter(~pl.col("draft_id").is_in(list(left)))
         if left and ready.is_empty():

@@ -36,7 +36,7 @@ with desired as (
 ),
 billed as (
     select {key}, sum(amount) as amount from {lines}
-    where role <> 'credit_note' and ({of}) group by {key}
+    where role not in ('credit_note', 'one_off', 'adjustment') and ({of}) group by {key}
     having min(due_on) <= date '{through}'
 )
 select {key} from desired full join billed using ({key})
@@ -57,7 +57,7 @@ BESIDE = """
 insert into differing_keys
 select distinct {key} from {lines}
 semi join differing_boundaries using (contract_id, payer_id, currency, due_on)
-where role <> 'credit_note' and ({of})
+where role not in ('credit_note', 'one_off', 'adjustment') and ({of})
 """
 SUMS = """
 create or replace temp table billed_sums as
@@ -67,7 +67,7 @@ select line_key, cast(sum(amount) as decimal(38, 18)) as billed,
     arg_min(invoice_date, (batch_seq, row_no)) as original_invoice_date,
     cast({credited} as decimal(38, 18)) as credited
 from {lines} {notes}
-where role <> 'credit_note' and ({of}) group by line_key
+where role not in ('credit_note', 'one_off', 'adjustment') and ({of}) group by line_key
 """
 BILLED = """
 select sums.line_key, {columns}, sums.billed, sums.credited,
@@ -81,7 +81,7 @@ join facts.billed_lines as lines
 TABLES = "select distinct table_name from facts.files"
 
 
-class _Held(NamedTuple):
+class Held(NamedTuple):
     """Where the lines that stand are, and whether people credited any by hand."""
 
     lines: str
@@ -95,7 +95,7 @@ def find_differing(
 
     A line that is left out is desired once, and billed with that amount.
     """
-    held = _held(db)
+    held = held_lines(db)
     names = {"key": KEY, "desired": desired, "through": through, "of": of, "lines": held.lines}
     db.execute(DIFFERING.format(**names))
     whole = [EARLY] if _any(db, EARLY) else []
@@ -115,17 +115,17 @@ def billed(db: duckdb.DuckDBPyConnection, of: str = "true") -> pl.DataFrame:
     """
     own = {"line_key", "amount", "number", "invoice_date", "original_number", "credits_line"}
     columns = [name for name in FACTS["billed_lines"] if name not in own]
-    held = _held(db)
+    held = held_lines(db)
     notes = f"left join ({CREDITED}) using (line_key)" if held.has_notes else ""
     credited = "coalesce(any_value(credited), 0)" if notes else "0"
     db.execute(SUMS.format(of=of, lines=held.lines, notes=notes, credited=credited))
     return db.sql(BILLED.format(columns=", ".join(f"lines.{name}" for name in columns))).pl()
 
 
-def _held(db: duckdb.DuckDBPyConnection) -> _Held:
+def held_lines(db: duckdb.DuckDBPyConnection) -> Held:
     """Each look at a table of facts opens its files: here one look says which have any."""
     tables = {row[0] for row in db.execute(TABLES).fetchall()}
-    return _Held(
+    return Held(
         "facts.standing_lines" if "voids" in tables else "facts.billed_lines",
         bool(tables & {"applications", "balance_moves"}),
     )

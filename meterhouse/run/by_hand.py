@@ -9,12 +9,9 @@ from datetime import date
 import duckdb
 import polars as pl
 
-from meterhouse.invoicing.one_off_lines import ROLE as ONE_OFF
 from meterhouse.run import one_offs
 from meterhouse.run.one_offs import COMMAND
 
-# Lines of these roles no contract makes due: no run compares them with what is desired.
-BY_HAND = ("credit_note", ONE_OFF)
 HAS = f"select count(*) filter (kind = '{COMMAND}') from facts.commands"
 
 

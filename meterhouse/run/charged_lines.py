@@ -24,13 +24,21 @@ select rated_id as window_id, window_id as charge_id, contract_id, customer_id, 
     period_start_on, period_end_on, due_on, window_end_seconds > 0 as is_late,
     is_period_last, split_tiers, stub_flags, aggregation,
     -- Nothing was measured; a level that is carried on is one all the same.
-    coalesce(event_count, 1) = 0 and not coalesce(is_carried, false) as is_silent{shares}
+    coalesce(event_count, 1) = 0 and not coalesce(is_carried, false) as is_silent,
+    counted_before{shares}
 from {windows} as windows
 left join (select contract_id, split_tiers, stub_flags from book.contracts) using (contract_id)
 left join ({aggregations}) using (meter_id, meter_version)
 left join (
     select meter_id, meter_version, any_value(recurring) as is_carried from book.meters group by all
 ) using (meter_id, meter_version)
+-- What the system before counted of a period; any day of it names it.
+left join (
+    select contract_id as counted_contract, item_id as counted_item, from_on as counted_on,
+        quantity as counted_before
+    from facts.imported_openings where kind = 'counter'
+) on counted_contract = contract_id and counted_item = item_id
+    and counted_on >= period_start_on and counted_on < period_end_on
 """
 # The part of the full period that is charged, where the windows say it.
 SHARES = (
@@ -45,7 +53,7 @@ select contract_id, modifiers, start_on,
         cancellation_on + case when cancel_day = 'charged' then 1 else 0 end
         else stops_on end) as end_on,
     paused, term_ends, raises, due_after_days, invoice_day, day_count, fixed_days, factor_scale,
-    profile_prorate_end
+    profile_prorate_end, used
 from book.contracts
 left join (
     select contract_id, max(window_end_on) as stops_on from billing.charge_windows
@@ -69,6 +77,11 @@ left join (
         as raises
     from billing.modifier_uplifts group by contract_id
 ) using (contract_id)
+left join (
+    select contract_id, list({'kind': kind, 'id': name, 'from_on': from_on,
+        'until_on': cut_over_on, 'amount': amount} order by opening_id) as used
+    from facts.imported_openings where kind in ('commitment', 'discount') group by contract_id
+) as used_before using (contract_id)
 where modifiers is not null
 """
 # What a modifier's line does not say itself it has from the window that it is based on.

@@ -11,8 +11,10 @@ from meterhouse.lake import Commit
 from meterhouse.run.completeness_check import compare
 from meterhouse.run.conserved import count_new
 from meterhouse.run.context import Run
+from meterhouse.run.credited import keep_credited
 from meterhouse.run.invariants import CHECKS, Check
 from meterhouse.run.measured_check import measure_again
+from meterhouse.run.proven import SINCE, record_proven, statement
 from meterhouse.run.second_rating import CHECK, rate_again
 from meterhouse.run.watching import WATCHES, prepare_watch
 
@@ -25,10 +27,13 @@ def run_checks(run: Run, db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Run every check and store the results as facts; returns them, one row per result."""
     count_new(run, db)
     measure_again(db)
+    keep_credited(db)
     compare(db, run.lake.settings.file.sources, run.known_at)
     rate_again(run, db)
     prepare_watch(run, db)
     results = pl.concat([_result(run, db, check) for check in EVERY_CHECK])
+    failed = results.filter(~pl.col("passed"))["check_name"]
+    record_proven(db, run.known_at, failed.to_list())
     return store_results(run, results)
 
 
@@ -76,10 +81,10 @@ def _result(run: Run, db: duckdb.DuckDBPyConnection, check: Check) -> pl.DataFra
         f"select cast(scope_id as varchar) as scope_id, cast(expected as varchar) as expected, "
         f"cast(actual as varchar) as actual, cast(detail as varchar) as detail, "
         f"expected is not distinct from actual "
-        f"and not regexp_matches(detail, '{NAMED_FAULT}') as passed from ({check.sql})"
+        f"and not regexp_matches(detail, '{NAMED_FAULT}') as passed from ({statement(db, check)})"
     ).pl()
     failed = rows.filter(~pl.col("passed"))
-    shown = failed if failed.height else _all_held(rows)
+    shown = failed if failed.height else _all_held(check, rows)
     return shown.select(
         run_id=pl.lit(run.run_id),
         check_name=pl.lit(check.name),
@@ -108,16 +113,18 @@ def _result(run: Run, db: duckdb.DuckDBPyConnection, check: Check) -> pl.DataFra
     )
 
 
-def _all_held(rows: pl.DataFrame) -> pl.DataFrame:
+def _all_held(check: Check, rows: pl.DataFrame) -> pl.DataFrame:
+    # How much of the facts was new says nothing of a run that is made again.
+    looked = "all facts" if SINCE in check.sql else f"{rows.height} rows"
     totals = pl.DataFrame(
         {
             "scope_id": ["run"],
-            "expected": [str(rows.height) + " rows"],
-            "actual": [str(rows.height) + " rows"],
+            "expected": [looked],
+            "actual": [looked],
             "detail": ["every row held"],
             "passed": [True],
         }
     )
-    if rows.height != 1:
+    if rows.height != 1 or SINCE in check.sql:
         return totals
     return rows.with_columns(scope_id=pl.lit("run"))

@@ -31,6 +31,7 @@ from meterhouse.run.moved import unseen
 from meterhouse.run.parts import merged, parts_of
 from meterhouse.run.planning import plan_fold
 from meterhouse.run.pooling import OF_POOLS, make_readers
+from meterhouse.run.proven import prove_whole
 from meterhouse.run.rating import LAST
 from meterhouse.run.rerating import differing
 from meterhouse.run.scratch import scratch_run
@@ -138,6 +139,7 @@ def close(
         with run.warehouse.connect(run.pin) as db:
             if faults := unseen(db):
                 raise ChecksFailed(faults)
+            prove_whole(db)
             make_windows(run, db)
             fold_from = plan_fold(run, db)
         fold_usage(run, fold_from)

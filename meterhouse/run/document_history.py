@@ -26,20 +26,20 @@ STEPS = f"""
 with asked as (select ?::varchar as id),
 own as (select documents.* from facts.documents as documents join asked on document_id = id),
 drafted as (
-    select batch_seq - 1 as batch_seq, 0 as rank, null::timestamptz as at, null::varchar as who,
+    select known_at as batch_seq, 7 as rank, null::timestamptz as given_at, null::varchar as who,
         'drafted' as step, null::varchar as why, content_hash,
         'by the run ' || run_id || ' through ' || through || ', which knew batch ' || known_at
             as what
     from own where kind <> 'credit_note' or run_id not like 'credit-%'
 ),
 commanded as (
-    select batch_seq, 1 as rank, given_at as at, actor as who, commands.kind as step,
+    select batch_seq, 1 as rank, given_at, actor as who, commands.kind as step,
         coalesce(payload->>'$.reason', payload->>'$.rules') as why, content_hash,
         null::varchar as what
     from facts.commands as commands join asked on subject_id = id where result = 'done'
 ),
 issued as (
-    select own.batch_seq, 2 as rank, any_value(given_at) as at, any_value(actor) as who,
+    select own.batch_seq, 2 as rank, any_value(given_at) as given_at, any_value(actor) as who,
         'issued' as step, null as why, any_value(own.content_hash) as content_hash,
         'as ' || any_value(own.number) || ', posted on ' || any_value(own.posting_date) as what
     from own left join facts.commands as commands on commands.batch_seq = own.batch_seq
@@ -47,7 +47,7 @@ issued as (
     group by own.batch_seq
 ),
 paid as (
-    select entries.batch_seq, 3 as rank, null as at, null as who, 'paid' as step, null as why,
+    select entries.batch_seq, 3 as rank, null as given_at, null as who, 'paid' as step, null as why,
         null as content_hash,
         {PLAIN.format("sum(lines.debit)")} || ' ' || any_value(entries.currency)
             || ' from prepaid money' as what
@@ -56,7 +56,7 @@ paid as (
     where entries.event = 'prepaid.applied' group by entries.batch_seq
 ),
 applied as (
-    select applications.batch_seq, 4 as rank, commands.given_at as at, commands.actor as who,
+    select applications.batch_seq, 4 as rank, commands.given_at, commands.actor as who,
         case when applications.document_id = id then 'lowered' else 'applied' end as step,
         applications.reason as why, null as content_hash,
         'by ' || {PLAIN.format("applications.amount")} || ' ' || applications.currency || ', '
@@ -69,27 +69,27 @@ applied as (
             else applications.document_id end
 ),
 delivered as (
-    select batch_seq, 5 as rank, attempted_at as at, null as who, 'sent' as step, null as why,
+    select batch_seq, 5 as rank, attempted_at as given_at, null as who, 'sent' as step, null as why,
         null as content_hash, 'attempt ' || attempt || ': ' || result as what
     from facts.deliveries join asked on message_id = 'document.issued-' || id
 ),
 written as (
-    select batch_seq, 6 as rank, rendered_at as at, null as who, 'written' as step, null as why,
-        null as content_hash, 'as ' || form || ', sha256 ' || left(sha256, 8) as what
+    select batch_seq, 6 as rank, rendered_at as given_at, null as who, 'written' as step,
+        null as why, null as content_hash, 'as ' || form || ', sha256 ' || left(sha256, 8) as what
     from facts.renderings join asked on document_id = id
 )
 select * exclude (rank) from (
     from drafted union all from commanded union all from issued union all from paid
     union all from applied union all from delivered union all from written
-) order by batch_seq, rank, at, step, what
+) order by batch_seq, rank, given_at, step, what
 """
 
 
 def history(db: duckdb.DuckDBPyConnection, found: dict[str, Any]) -> list[dict[str, Any]]:
     """The steps of a document or draft (id, number, content_hash) in their order.
 
-    Each has batch_seq, at, who, step, why, what, and the content_hash it was taken on; a step that
-    no person took names nobody.
+    Each has batch_seq, given_at, who, step, why, what, and the content_hash it was taken on; a
+    step that no person took names nobody.
     """
     cursor = db.execute(STEPS, [found["id"]])
     names = [column[0] for column in cursor.description or []]
@@ -128,7 +128,7 @@ def _drafted(db: duckdb.DuckDBPyConnection, found: dict[str, Any]) -> list[dict[
     if row is None:
         return []
     what = f"by the run {row[1]} through {row[2]}, which knew batch {row[0]}"
-    empty = dict.fromkeys(("at", "who", "why"))
+    empty = dict.fromkeys(("given_at", "who", "why"))
     return [
         {"batch_seq": row[0], **empty, "step": "drafted", "what": what,
          "content_hash": found["content_hash"]}
@@ -141,5 +141,5 @@ def _changed(steps: list[dict[str, Any]], content_hash: str) -> list[dict[str, A
     if not decided or decided[-1]["content_hash"] == content_hash:
         return []
     what = "it is not what it was then; `meterhouse invoices diff` shows how"
-    empty = dict.fromkeys(("batch_seq", "at", "who", "why"))
+    empty = dict.fromkeys(("batch_seq", "given_at", "who", "why"))
     return [{**empty, "step": "changed", "what": what, "content_hash": content_hash}]

@@ -6,15 +6,19 @@ from typing import NamedTuple
 import duckdb
 import polars as pl
 
+from meterhouse.invoicing.by_hand import ONE_OFF
 from meterhouse.invoicing.difference import difference
 from meterhouse.invoicing.document import canonical
 from meterhouse.invoicing.drafts import gathered, taxed_drafts
+from meterhouse.invoicing.edits import edited, orphans, with_header, with_orphans
 from meterhouse.invoicing.prepaid import with_payments
-from meterhouse.run import prepaid, taxes, thresholds
+from meterhouse.run import edits, prepaid, taxes, thresholds
 from meterhouse.run.billed import billed, find_differing
 from meterhouse.run.book import DATED, change_dates, in_force
+from meterhouse.run.by_hand import with_added
 from meterhouse.run.context import Run
 from meterhouse.run.moved import record_settled, to_compare
+from meterhouse.run.one_offs import with_categories
 
 
 def make_drafts(run: Run, db: duckdb.DuckDBPyConnection) -> tuple[int, int]:
@@ -57,7 +61,8 @@ def composed(
     # A contract that left the run keeps what it was billed: nothing is desired of it, nor undone.
     known = billed(db, f"{is_differing} and ({of})").join(failed, on="contract_id", how="anti")
     now = thresholds.early(db, early)
-    return compose(db, difference(wanted, known, run.through, run.through, now))
+    due = difference(wanted, known, run.through, run.through, now)
+    return compose(db, with_added(db, due, run.through))
 
 
 def compose(
@@ -70,14 +75,15 @@ def compose(
     that is known already.
     """
     sharing = db.sql("select customer_id from book.customers where consolidates").fetchall()
-    gathered_lines = gathered(lines, [row[0] for row in sharing])
+    due, by_hand = gathered(lines, [row[0] for row in sharing]), edits.standing(db)
+    gathered_lines, lost = edited(due, by_hand), orphans(due, by_hand)
     changes = pl.Series("changes", change_dates(db), dtype=pl.Date)
     regime = changes.search_sorted(gathered_lines["boundary_on"], side="right")
     numbered = gathered_lines.with_columns(regime=pl.Series(regime, dtype=pl.Int64))
     parts = [
-        _drafted(db, part.drop("regime"))
+        _drafted(db, part.drop("regime")).changed(by_hand, lost)
         for part in numbered.partition_by("regime", maintain_order=True)
-    ] or [_drafted(db, gathered_lines)]
+    ] or [_drafted(db, gathered_lines).changed(by_hand, lost)]
     own = pl.concat([part.lines for part in parts])
     heads = pl.concat([part.heads for part in parts])
     known = prepaid.paid_of(db, heads, own) if paid is None else paid
@@ -97,12 +103,16 @@ class _Drafted(NamedTuple):
     entities: pl.DataFrame
     taxes: pl.DataFrame
 
+    def changed(self, by_hand: pl.DataFrame, lost: pl.DataFrame) -> "_Drafted":
+        """With what people set on the drafts, blocked where an edit has lost its line."""
+        return self._replace(heads=with_orphans(with_header(self.heads, by_hand), lost))
+
     def told(self, paid: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
         """The drafts with their content."""
         heads = with_payments(self.heads, paid)
         content = canonical(heads, self.lines, self.customers, self.entities, meters, self.taxes)
         complete = heads.join(content, on="draft_id", how="left", validate="1:1")
-        return complete.drop("prepaid_by")
+        return complete.drop("prepaid_by").drop("note", strict=False)
 
 
 def _drafted(db: duckdb.DuckDBPyConnection, lines: pl.DataFrame) -> _Drafted:
@@ -110,6 +120,8 @@ def _drafted(db: duckdb.DuckDBPyConnection, lines: pl.DataFrame) -> _Drafted:
     day = on if isinstance(on, date) else date.max
     entities, terms, customers = (in_force(db, table, day) for table in DATED)
     book = taxes.tax_book(db, day)
+    if ONE_OFF in lines["role"]:
+        book = with_categories(db, book)
     made = taxed_drafts(lines, customers, entities, terms, _series(db), _earlier(db), book)
     return _Drafted(made.heads, made.lines, customers, entities, made.taxes)
 

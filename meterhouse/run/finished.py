@@ -85,7 +85,7 @@ def _finished(warehouse: Warehouse, now: list[Any]) -> tuple[Any, ...] | None:
 
 
 def _documents_hash(settings: Settings) -> str:
-    """Hash of what a run reads beside the facts: settings, the home's expectations, and who runs."""
+    """Hash of what a run reads beside the facts: settings, expectations, and who runs it."""
     found = [(path.name, file_sha256(path)) for path in _documents(settings)]
     # What one person may not issue another may.
     found.append(("actor", settings.actor))

@@ -32,12 +32,38 @@ from meterhouse.run.history_reading import content_id, find_files, read_table
 COMMAND = "history"
 CONTRACTS = "select contract_id, payer_id, entity_id, currency from book.contracts"
 ITEMS = """
-select distinct contract_id, item_id, false as is_grant from book.contract_items
-union
-select contract_id, credit->>'$.id', true from (
+select contract_id, item_id, false as is_grant, bool_and(
+        meters.meter_id is not null and not coalesce(
+            json_array_length(contracts.modifiers, '$.pools') > 0
+                or contains(contracts.modifiers, '"unit":"units"'),
+            false
+        )
+    ) as is_metered
+from book.contract_items as items
+left join book.contracts as contracts using (contract_id)
+left join (
+    select meter_id from book.meters group by meter_id having bool_and(dimensions = [])
+) as meters on meters.meter_id = items.meter_id
+group by contract_id, item_id
+union all
+select distinct contract_id, credit->>'$.id', true, false from (
     select contract_id, unnest((modifiers::json->'$.credits')::json[]) as credit
     from book.contracts where contains(modifiers, '"kind":"paid"')
 ) where credit->>'$.kind' = 'paid'
+"""
+MODIFIERS = """
+select contract_id, 'commitment' as kind, one->>'$.id' as id,
+    coalesce(one->>'$.period' <> 'window', false) as is_counted
+from (
+    select contract_id, unnest((modifiers::json->'$.commitments')::json[]) as one
+    from book.contracts where json_array_length(modifiers, '$.commitments') > 0
+)
+union all
+select contract_id, 'discount', one->>'$.id', (one->>'$.cap_total') is not null
+from (
+    select contract_id, unnest((modifiers::json->'$.discounts')::json[]) as one
+    from book.contracts where json_array_length(modifiers, '$.discounts') > 0
+)
 """
 NUMBERS = """
 select entity_id, number from facts.documents
@@ -53,6 +79,7 @@ ORDER = {
     "journal_entries": ["entry_id"],
     "journal_lines": ["entry_id", "line_no"],
 }
+_UNPRICED = ("counters", "paid_through")
 # The amount that sums up a file.
 SUMS = {
     "invoices": "total",
@@ -62,6 +89,8 @@ SUMS = {
     "journal": "debit",
     "deferred_schedules": "amount",
     "wallet_lots": "amount",
+    "commitments": "used",
+    "discounts": "used",
 }
 
 
@@ -118,6 +147,7 @@ def _known(db: duckdb.DuckDBPyConnection) -> Known:
         customers=db.sql("select customer_id from book.customers").pl(),
         contracts=db.sql(CONTRACTS).pl(),
         items=db.sql(ITEMS).pl(),
+        modifiers=db.sql(MODIFIERS).pl(),
         numbers=db.sql(NUMBERS).pl(),
         billed=db.sql("select distinct contract_id from facts.standing_lines").pl(),
         openings=db.sql("select opening_id from facts.imported_openings").pl(),
@@ -195,7 +225,7 @@ def _counts(files: Mapping[str, pl.DataFrame]) -> list[dict[str, Any]]:
     """Rows of each file, by currency where it has any."""
     found = []
     for name, frame in files.items():
-        if "currency" not in frame.columns or name == "paid_through":
+        if "currency" not in frame.columns or name in _UNPRICED:
             found += [{"file": name, "currency": None, "rows": frame.height, "total": None}]
             continue
         amount = pl.col(str(SUMS[name])).fill_null(0).sum()

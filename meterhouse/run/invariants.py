@@ -3,6 +3,8 @@
 Each statement gives one row per thing in its scope: scope_id, expected, actual, and detail for
 the sentence. It holds where expected and actual are equal. A detail that begins with the name of
 a batch, or with "first ", names a fault inside sums that happen to agree, and fails as well.
+
+`{since}` is a batch: what facts said up to it was checked, and facts never change; see proven.py.
 """
 
 from typing import NamedTuple
@@ -313,15 +315,16 @@ CHECKS = (
             ) and hash(contract_id) in (select contract_no from ops.looked_at)
             union all
             select contract_id, window_id, 0, amount from facts.billed_lines
-            -- What a person credits is no part of what is due.
+            -- What people credit, add or adjust is no part of what is due.
             where hash(contract_id) in (select contract_no from ops.looked_at)
-            and role <> 'credit_note' and (
+            and role not in ('credit_note', 'one_off', 'adjustment') and (
                 due_on <= (select through from ops.run) or (contract_id, due_on) in (
                     select (contract_id, due_on) from billing.early_windows where is_reached
                 )
             )
             union all
             select contract_id, window_id, 0, amount from billing.draft_lines
+            where role not in ('one_off', 'adjustment')
         ),
         windows as (
             select contract_id, window_id, sum(desired) as desired, sum(billed) as billed
@@ -331,14 +334,9 @@ CHECKS = (
             coalesce('first window ' || min(window_id) filter (desired <> billed), 'money')
                 as detail
         from (
-            -- What people credited of a window is not taken back once more.
-            select contract_id, window_id, billed, case
-                when credited > 0 then greatest(desired, credited)
-                when credited < 0 then least(desired, credited) else desired end as desired
-            from windows left join (
-                select window_id, -sum(amount) as credited from facts.standing_lines
-                where role = 'credit_note' group by window_id
-            ) using (window_id)
+            -- What people credited of a line is not taken back once more; see credited.py.
+            select contract_id, window_id, billed, desired + coalesce(kept, 0) as desired
+            from windows left join credited_windows using (contract_id, window_id)
         )
         where contract_id not in (select contract_id from ops.failures)
         group by contract_id
@@ -372,7 +370,8 @@ CHECKS = (
         "An issued document does not add up; do not issue, tell the engineers.",
         """
         with lines as (
-            select document_id, sum(amount) as amount from facts.billed_lines group by 1
+            select document_id, sum(amount) as amount from facts.billed_lines
+            where batch_seq > {since} group by 1
         )
         select entity_id as scope_id, sum(coalesce(lines.amount, 0) + tax) as expected,
             sum(total) as actual,
@@ -380,7 +379,7 @@ CHECKS = (
                 coalesce(lines.amount, 0) <> net or net + tax <> total
             ), 'all documents') as detail
         from facts.documents left join lines using (document_id)
-        group by entity_id
+        where batch_seq > {since} group by entity_id
         """,
     ),
     Check(
@@ -391,10 +390,12 @@ CHECKS = (
         "Taxes on record are not those of their document; do not issue, tell the engineers.",
         """
         with rows as (
-            select document_id, sum(tax) as tax from facts.document_taxes group by 1
+            select document_id, sum(tax) as tax from facts.document_taxes
+            where batch_seq > {since} group by 1
         ),
         lines as (
-            select document_id, sum(tax) as tax from facts.line_taxes group by 1
+            select document_id, sum(tax) as tax from facts.line_taxes
+            where batch_seq > {since} group by 1
         )
         -- Documents of a release before taxes were kept apart have no rows.
         select entity_id as scope_id, sum(documents.tax) as expected, sum(rows.tax) as actual,
@@ -416,7 +417,7 @@ CHECKS = (
         with sums as (
             select entry_id, sum(debit) as debit, sum(credit) as credit,
                 sum(debit_base) as debit_base, sum(credit_base) as credit_base
-            from facts.journal_lines group by 1
+            from facts.journal_lines where batch_seq > {since} group by 1
         )
         select entity_id as scope_id, sum(debit + debit_base) as expected,
             sum(credit + credit_base) as actual,
@@ -424,7 +425,7 @@ CHECKS = (
                 debit <> credit or debit_base <> credit_base or debit is null
             ), 'all entries') as detail
         from facts.journal_entries left join sums using (entry_id)
-        group by entity_id
+        where batch_seq > {since} group by entity_id
         """,
     ),
     Check(
@@ -434,7 +435,13 @@ CHECKS = (
         "accounts receivable = totals of issued documents and what was owed before",
         "The ledger and the documents disagree; do not issue, tell the engineers.",
         """
-        with ledger as (
+        with touched as (
+            select coalesce(document_id, '') as document_id from facts.journal_entries
+            where batch_seq > {since}
+            union select document_id from facts.documents where batch_seq > {since}
+            union select document_id from facts.imported_documents where batch_seq > {since}
+        ),
+        ledger as (
             -- An imported journal's own balance is nobody's, and is told by document in full.
             select entity_id, case when starts_with(event, 'history.') and customer_id is null
                     then '' else coalesce(document_id, '') end as document_id,
@@ -442,6 +449,7 @@ CHECKS = (
             from facts.journal_lines join facts.journal_entries using (entry_id)
             -- What pays a document is an entry of its own.
             where account = 'accounts_receivable'
+                and coalesce(document_id, '') in (select document_id from touched)
                 and event not in ('prepaid.applied', 'prepaid.returned')
             group by all
         ),
@@ -453,7 +461,8 @@ CHECKS = (
                 -- What was owed of documents of the system before.
                 select entity_id, document_id, open_amount from facts.imported_documents
                 where open_amount <> 0
-            ) anti join facts.voids using (document_id) group by all
+            ) semi join touched using (document_id)
+            anti join facts.voids using (document_id) group by all
         )
         select entity_id as scope_id, coalesce(sum(documents.amount), 0) as expected,
             coalesce(sum(ledger.amount), 0) as actual,

@@ -15,7 +15,7 @@ from meterhouse.lake import Commit, Lake
 from meterhouse.lake_views import views
 from meterhouse.ledger.posting import entries, unbalanced
 from meterhouse.pricing.order import MODIFIERS
-from meterhouse.run import prepaid, taxes
+from meterhouse.run import edits, prepaid, taxes
 from meterhouse.run.approvals import append_commands
 from meterhouse.run.approving import commands_of_issue, kept_back, resolve
 from meterhouse.run.commands import closed_until
@@ -117,6 +117,7 @@ def issue(lake: Lake, draft_ids: Sequence[str] = (), warehouse: Warehouse | None
         held = refused(drafts, said, ISSUE, lake.settings.actor)
         # Who names a draft does not want to wait until it can change no more.
         held |= {d: why for d, (s, why) in kept.back.items() if not (draft_ids and s == "grace")}
+        held |= edits.changed_since(db, drafts, known_at)
         ready = drafts.filter(~pl.col("draft_id").is_in(list(held)))
         held.update(_overdrawn(db, ready))
         ready = ready.filter(~pl.col("draft_id").is_in(list(held)))

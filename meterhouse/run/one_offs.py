@@ -10,7 +10,8 @@ import polars as pl
 from meterhouse.canonical import canonical_json, sha256_text
 from meterhouse.catalog.one_offs import OneOff
 from meterhouse.errors import Rejected
-from meterhouse.invoicing.one_off_lines import ASKED, PREFIX, ROLE, one_off_lines
+from meterhouse.invoicing.by_hand import ONE_OFF as ROLE
+from meterhouse.invoicing.one_off_lines import ASKED, PREFIX, one_off_lines
 from meterhouse.invoicing.tax_rules import STANDARD, TaxBook
 from meterhouse.lake import Commit, Lake
 from meterhouse.lake_views import views
@@ -40,7 +41,7 @@ select one_off_id, told->>'$.customer' as customer_id, told->>'$.entity' as enti
     (line->>'$.quantity')::decimal(38, 18) as quantity,
     (line->>'$.unit_price')::decimal(38, 18) as unit_price,
     -- Sorted, and without what was not said.
-    json_merge_patch('{}', json_object(
+    json_merge_patch('{{}}', json_object(
         'custom', line->'$.custom', 'model', 'per_unit', 'product', line->>'$.product',
         'reference', line->>'$.reference', 'unit_amount', line->>'$.unit_price'
     ))::varchar as price,

@@ -21,6 +21,7 @@ from meterhouse.invoicing.first_difference import first_difference
 from meterhouse.lake import Lake
 from meterhouse.run import thresholds
 from meterhouse.run.billed import billed
+from meterhouse.run.by_hand import with_added
 from meterhouse.run.charged_lines import LINES, charged, read_contracts, read_windows
 from meterhouse.run.context import Run
 from meterhouse.run.credit_composing import recomposed
@@ -235,6 +236,7 @@ def _from_determinants(run: Run, db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     for name in ("lines", "keys", "mine"):
         db.unregister(name)
     found = difference(desired, before, run.through, run.through, thresholds.early(db))
+    found = with_added(db, found, run.through)
     lines = found.join(keys, on="line_key", how="semi", maintain_order="left")
     heads = compose(db, lines, recorded_payments(db)).drafts
     return heads.select("draft_id", "content")

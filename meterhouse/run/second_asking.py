@@ -52,6 +52,9 @@ coalesce(modifiers->>'$.convert', modifiers->>'$.free_quantity', modifiers->>'$.
 # Prices of one tier for the whole quantity are charged in pieces when the price changes.
 WHY_NOT = f"""
 case when is_made then 'lines of ' || made_as
+    when (contract_id, item_id) in (
+        select (contract_id, item_id) from facts.imported_openings where kind = 'counter'
+    ) then 'items with units counted by the system before'
     when price_model not in {MODELS} then price_model
     when measured is null and price_model not in {BY_PARTS} then 'without a quantity'
     when share_numerator is null or share_denominator is null then 'without a share'
@@ -73,6 +76,12 @@ end
 """
 MEASURED = whole("cast(coalesce(determinants.quantity, windows.fixed_quantity) as varchar)", UNITS)
 ABOVE = whole("cast(above_quantity as varchar)", UNITS)
+# Where modifiers of an item count in full; what a threshold bills early is no whole period yet.
+IS_WHOLE = """
+window_start_on = period_start_on and window_end_on = period_end_on
+    and share_numerator = share_denominator and coalesce(credit_numerator, 0) = 0
+    and window_id not in (select window_id from billing.early_windows)
+"""
 ASKED = f"""
 create or replace temp table second_asked as
 with lines as (
@@ -103,6 +112,7 @@ select row_number() over () as line_no, unit_no, contract_id, customer_id, item_
     case when component <> 'usage' and above_quantity > 0 then {ABOVE}
         when place > 1 and price_model <> 'flat' then before end as before,
     share_numerator, share_denominator, credit_numerator, credit_denominator, credit_basis,
+    is_made, modifiers, {IS_WHOLE} as is_whole,
     component = 'fee' or price_model = 'flat' as is_shared, {WHY_NOT} as why_not
 from charged
 left join divided using (window_id, dimensions)

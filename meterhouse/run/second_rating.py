@@ -14,6 +14,7 @@ from meterhouse.run.inputs import COMPARED
 from meterhouse.run.invariants import Check
 from meterhouse.run.second_asking import ASKED, PARTS
 from meterhouse.second_rater.amounts import statements
+from meterhouse.second_rater.items import STATEMENTS as AFTER_PRICE
 from meterhouse.second_rater.numbers import MONEY, money_text, ten_to
 
 # Units whose lines stand and were not compared since they were rated.
@@ -46,7 +47,9 @@ group by reason having sum(lines) > 0 order by 2 desc, 1
 # A customer's first differing line by contract, item and day; the others are counted.
 VERDICTS = f"""
 select customer_id as scope_id, says_second as expected, says_first as actual,
-    'first contract ' || contract_id || ', item ' || item_id || ' from ' || window_start_on
+    'first contract ' || contract_id || ', item ' || item_id
+        || case when component in ('fee', 'usage') then '' else ', ' || component end
+        || ' from ' || window_start_on
         || ' to ' || window_end_on || ', window ' || window_id
         || case when dimensions <> '{{}}' then ' ' || dimensions else '' end
         || case when differing > 1 then ', and ' || differing - 1 || ' more lines' else '' end
@@ -94,7 +97,11 @@ def _compare(db: duckdb.DuckDBPyConnection) -> bool:
     if db.execute("select 1 from second_new limit 1").fetchone() is None:
         return False
     told = statements("second_asked", "second_measured")
-    for statement in (ASKED, PARTS, *told, BOTH, KEPT):
+    for statement in (ASKED, PARTS, *told):
+        db.execute(statement)
+    modified = "select 1 from second_lines where modifiers is not null limit 1"
+    after = AFTER_PRICE if db.execute(modified).fetchone() else ()
+    for statement in (*after, BOTH, KEPT):
         db.execute(statement)
     return db.execute("select 1 from second_differing limit 1").fetchone() is not None
 

@@ -72,7 +72,8 @@ left_over as (
 ),
 amounts as (
     select line_no, places,
-        billed - case when unused = 0 then 0 else least(unused, billed) end as amount
+        billed - case when unused = 0 then 0
+            when unused is not null then least(unused, billed) end as amount
     from left_over
 )
 select asked.*, amounts.amount, amounts.places,

@@ -232,12 +232,27 @@ def test_an_approved_draft_is_issued_and_a_blocked_one_is_not(billed):
     refused = billed.call("invoices", "approve", blocked["id"][:8])
     assert (refused.exit_code, "Nothing was approved" in refused.stderr) == (1, True)
     (waiting,) = billed.json("invoices", "list", "--state", "waiting")["invoices"]
-    assert billed.json("invoices", "approve", "--all")["approved"] == [waiting["id"]]
+    nobody = billed.call("invoices", "approve", "--all")
+    assert (nobody.exit_code, "1 draft of net 1,234.50 EUR would be" in nobody.stderr) == (2, True)
+    chosen = ("--filter", "customer=nova,max-total=1469.06,currency=eur")
+    assert billed.json("invoices", "list", *chosen)["invoices"] == [waiting]
+    none = billed.json("invoices", "list", "--filter", "max-total=1469.05,customer=nova")
+    assert none["invoices"] == []
+    unknown = billed.call("invoices", "approve", "--filter", "customer=nowa", "--yes")
+    assert (unknown.exit_code, "did you mean 'nova'" in unknown.stderr) == (2, True)
+    done = billed.json("invoices", "approve", *chosen, "--yes")
+    assert done["approved"] == [waiting["id"]]
+    assert "It says what it said" in billed.call("invoices", "diff", waiting["id"][:8]).stdout
+    taken = billed.json("invoices", "discard", waiting["id"][:8], "--reason", "no", "--dry-run")
+    assert taken["discarded"] == [waiting["id"]]
     (approved,) = billed.json("invoices", "list", "--state", "approved")["invoices"]
     assert approved["id"] == waiting["id"]
     issued = billed.json("invoices", "issue", waiting["id"][:8], "--yes")
     assert issued["issued"] == ["acme-eu-2023-000001"]
     assert billed.json("invoices", "issue", code=3)["held"][0]["id"] == blocked["id"]
+    told = billed.json("invoices", "history", "acme-eu-2023-000001")["steps"]
+    assert [one["step"] for one in told] == ["drafted", "approved", "issued"]
+    assert "posted on" in billed.call("invoices", "history", "acme-eu-2023-000001").stdout
 
 
 def test_a_closed_period_is_reported_with_what_was_posted(billed):

@@ -1,8 +1,10 @@
-"""Who approves and issues, what rules take, what waits: one home, billed month by month."""
+"""Who approves and issues, what rules take, what waits: one home, from drafts to documents."""
 
 import json
 from datetime import date
 
+import duckdb
+import polars as pl
 import pytest
 
 from meterhouse.cli.drafts import find
@@ -12,12 +14,12 @@ from meterhouse.run.approving import approve, approve_shown
 from meterhouse.run.discarding import discard, reopen
 from meterhouse.run.document_history import approved_difference, history
 from meterhouse.run.issuing import issue
-from meterhouse.run.rebuild import rebuild
-from tests.truth.events import request, usage
+from meterhouse.run.policies import in_grace
+from tests.truth.events import request
 from tests.truth.harness import GREAT_EXPECTATIONS, MONTHS
 
-pytestmark = [pytest.mark.slow, GREAT_EXPECTATIONS]
 TWIN = "twin-tokens"
+FOUR_EYES = {"approval": "manual", "approvals": 2, "approvers": ["ann", "bob", "eve"]}
 
 
 @pytest.fixture
@@ -25,10 +27,6 @@ def ann(monkeypatch):
     """Commands are given by whoever was set last; ann to begin with."""
     monkeypatch.setenv("METERHOUSE_ACTOR", "ann")
     return lambda name: monkeypatch.setenv("METERHOUSE_ACTOR", name)
-
-
-def ids(done):
-    return {one["contract_id"]: one["draft_id"] for one in done.drafts}
 
 
 def steps(home, name):
@@ -41,16 +39,60 @@ def difference(home, name):
         return approved_difference(db, find(db, name))
 
 
-def test_a_draft_goes_from_hand_to_hand_and_every_step_is_on_record(home, ann):
-    rules = {"approval": "manual", "approvals": 2, "approvers": ["ann", "bob", "eve"]}
-    home.record(home.changed("entity", "us", **rules, issuers=["bob"], grace_days=2))
-    home.load([request("a", "twin", "2025-09-12T12:00:00Z", 100_000)])
-    done = home.issue(MONTHS[0])
-    twin = ids(done)[TWIN]
+@pytest.mark.slow
+@GREAT_EXPECTATIONS
+def test_a_draft_goes_from_hand_to_hand_and_every_step_is_on_record(october, ann):
+    home = october
+    home.record(
+        home.changed("entity", "us", **FOUR_EYES, issuers=["bob"], grace_days=2),
+        home.changed("entity", "kw", approval="rules", auto_approve={"max_deviation": "1000"}),
+        home.changed("entity", "jp", approval="rules", auto_approve={"max_deviation": "0"}),
+    )
+    done = home.issue(MONTHS[2])
+    twin = next(one["draft_id"] for one in done.drafts if one["contract_id"] == TWIN)
     assert done.held[TWIN] == "It waits for the approval of 2 people."
-    assert "gurung-main" in done.billed
+    judged(home, done)
+    decided(home, ann, twin)
+    changed(home, ann, twin)
+    number = issued(home, ann, twin)
+    assert steps(home, number) == [
+        ("approved", "ann", "fine"),
+        ("discarded", "ann", "not yet"),
+        ("reopened", "bob", "now"),
+        ("approved", "bob", None),
+        ("drafted", None, None),
+        ("approved", "bob", "all"),
+        ("approved", "eve", None),
+        ("issued", "bob", None),
+    ]
+    assert difference(home, number) == ((), ())
+    with pytest.raises(UsageError, match="cannot be compared: nobody approved it"):
+        difference(home, home.rows("select number from facts.documents limit 1")[0][0])
+    with pytest.raises(UsageError, match="names no draft"):
+        discard(home.lake, ["0123456789"], "unknown")
 
-    # Discarded by one, reopened by another; an approval from before counts no more.
+
+def judged(home, done):
+    """Rules took what is near enough to the mean, and the record says which rules they were."""
+    assert "is more than 0 off the mean of the last" in done.held["sato-main"]
+    assert "gurung-main" in done.billed
+    ruled = home.rows(
+        "select subject_id, actor, payload, content_hash from facts.commands "
+        "where kind = 'approve_by_rules'"
+    )
+    last = "select max(through) from facts.documents"
+    taken = home.rows(
+        "select document_id, content_hash from facts.documents "
+        f"where entity_id = 'kw' and through = ({last})"
+    )
+    assert sorted((row[0], row[3]) for row in ruled) == sorted(taken)
+    assert json.loads(ruled[0][2])["rules"]["max_deviation"] == "1000"
+    told = [one[:2] for one in steps(home, ruled[0][0])]
+    assert told == [("drafted", None), ("approved by rules", "ann"), ("issued", "ann")]
+
+
+def decided(home, ann, twin):
+    """Discarded by one, reopened by another; an approval from before counts no more."""
     assert approve(home.lake, [twin], "fine") == [twin]
     with pytest.raises(Rejected, match="ann approved it already; another person has to"):
         approve(home.lake, [twin])
@@ -68,10 +110,13 @@ def test_a_draft_goes_from_hand_to_hand_and_every_step_is_on_record(home, ann):
     with pytest.raises(Rejected, match="it is not discarded"):
         reopen(home.lake, [twin], "now")
     assert approve(home.lake, [twin]) == [twin]
+    assert dict(issue(home.lake).held)[twin] == "It waits for 1 more person; bob approved it."
 
-    # What changes after approval has to be approved anew; the difference is told.
-    home.load([request("b", "twin", "2025-09-12T12:00:00Z", 100_000)])
-    again = home.issue(MONTHS[0])
+
+def changed(home, ann, twin):
+    """What changes after approval has to be approved anew; the difference is told."""
+    home.load([request("b", "twin", "2025-11-12T12:00:00Z", 100_000)])
+    again = home.issue(MONTHS[2])
     assert again.held[TWIN] == "It has changed since it was approved; approve it again."
     found = difference(home, twin)
     (line,) = found.lines
@@ -83,67 +128,37 @@ def test_a_draft_goes_from_hand_to_hand_and_every_step_is_on_record(home, ann):
         approve_shown(home.lake, {twin: "shown before"})
     assert approve_shown(home.lake, {twin: hashes[twin]}, "all") == ([twin], {})
     ann("eve")
-    left = approve_shown(home.lake, {twin: hashes[twin], "gone": "x"})[1]
-    assert left == {"gone": "It is gone; a run made the drafts again."}
+    done, left = approve_shown(home.lake, {twin: hashes[twin], "gone": "x"})
+    assert (done, left) == ([twin], {"gone": "It is gone; a run made the drafts again."})
     assert difference(home, twin) == ((), ())
 
-    # It is approved, eve may not issue it, and for those who may its grace is not over.
-    assert "It may still change until 2025-10-03" in home.issue(MONTHS[0]).held[TWIN]
+
+def issued(home, ann, twin):
+    """Eve may not issue it; for bob its grace is not over, unless he names it."""
     assert dict(issue(home.lake, [twin]).held) == {
         twin: "eve may not issue documents of entity us; bob may."
     }
     ann("bob")
-    assert home.issue(date(2025, 10, 2)).issued.numbers == ()
-    late = home.issue(date(2025, 10, 3))
-    assert TWIN in late.billed
-    number = home.rows("select number from facts.documents where document_id = ?", [twin])[0][0]
-    assert steps(home, number) == [
-        ("approved", "ann", "fine"),
-        ("discarded", "ann", "not yet"),
-        ("reopened", "bob", "now"),
-        ("approved", "bob", None),
-        ("approved", "bob", "all"),
-        ("approved", "eve", None),
-        ("drafted", None, None),
-        ("issued", "bob", None),
-    ]
-    assert difference(home, number) == ((), ())
-    with pytest.raises(UsageError, match="cannot be compared: nobody approved it"):
-        difference(home, home.rows("select number from facts.documents limit 1")[0][0])
-    with pytest.raises(UsageError, match="names no draft"):
-        discard(home.lake, ["0123456789"], "unknown")
-    assert all(one.is_identical for one in rebuild(home.lake, None))
+    assert "It may still change until 2025-12-03" in dict(issue(home.lake).held)[twin]
+    (number,) = issue(home.lake, [twin]).numbers
+    return number
 
 
-def test_rules_take_what_is_usual_and_say_of_all_else_why_not(home, ann):
-    rules = {"max_deviation": "0.5", "max_total": {"USD": "100000"}}
-    home.record(home.changed("entity", "us", approval="rules", auto_approve=rules, grace_days=1))
-    home.load(usage())
-    first = home.issue(MONTHS[0])
-    assert "It is the payer's first document of its kind." in first.held["alpha-main"]
-    home.issue(MONTHS[0])
-    named = [ids(first)["alpha-main"]]
-    approve(home.lake, named)
-    # Who names a draft does not wait for the end of its grace.
-    assert len(issue(home.lake, named).numbers) == 1
-
-    second = home.issue(date(2025, 11, 2))
-    assert "alpha-main" in second.billed
-    held = second.held[TWIN]
-    assert "first document" in held
-    assert held.startswith("It waits for approval.")
-    ruled = home.rows(
-        "select subject_id, actor, payload, content_hash from facts.commands "
-        "where kind = 'approve_by_rules'"
+@pytest.mark.parametrize(("through", "is_open"), [(date(2025, 12, 2), True), (MONTHS[3], False)])
+def test_grace_ends_with_its_last_day_and_is_not_for_corrections(through, is_open):
+    first = date(2025, 12, 1)
+    drafts = pl.DataFrame(
+        {"draft_id": ["a", "b"], "entity_id": ["us", "us"], "boundary_on": [first, first]}
     )
-    taken = {row[0]: row for row in ruled}
-    documents = dict(
-        home.rows("select document_id, content_hash from facts.documents where entity_id = 'us'")
-    )
-    assert taken.keys() == documents.keys() - set(named)
-    assert all(row[3] == documents[row[0]] for row in ruled)
-    assert json.loads(ruled[0][2])["rules"]["max_deviation"] == "0.5"
-    issued = home.rows("select actor, payload from facts.commands where kind = 'issue'")
-    assert issued[-1][0] == "ann"
-    told = steps(home, ruled[0][0])
-    assert [one[:2] for one in told][-2:] == [("approved by rules", "ann"), ("issued", "ann")]
+    said = pl.DataFrame({"entity_id": ["us"], "grace_days": [2]})
+    with duckdb.connect() as db:
+        db.execute("create schema billing")
+        db.execute(
+            "create table billing.draft_lines as select * from (values "
+            "('a', false, date '2025-12-01', date '2025-12-01'), "
+            "('b', true, date '2025-11-01', date '2025-12-01')) "
+            "as lines(draft_id, is_correction, due_on, boundary_on)"
+        )
+        found = in_grace(db, drafts, said, through)
+        assert in_grace(db, drafts, said.with_columns(grace_days=pl.lit(1)), through) == {}
+    assert list(found) == (["a"] if is_open else [])

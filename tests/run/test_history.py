@@ -76,7 +76,8 @@ def test_a_dry_run_shows_both_sides_of_each_control_and_changes_nothing(billed):
     }
     counts = {one["file"]: (one["rows"], one["total"]) for one in billed.dry.counts}
     assert counts["open_items"] == (3, D(468))
-    assert counts["paid_through"] == (3, None)
+    assert counts["paid_through"] == (5, None)
+    assert counts["commitments"] == (1, D(1000))
     assert billed.first.batch_seq is not None
     assert billed.first.counts == billed.dry.counts
 
@@ -89,6 +90,12 @@ def test_the_first_run_bills_no_window_that_was_billed_before_and_cuts_what_is_h
         ("acme-main", "seats", "2025-04-01", "2025-05-01", D(310)),
         ("acme-main", "tokens", "2025-03-01", "2025-04-01", D(50)),
         ("beta-main", "tokens", "2025-03-01", "2025-04-01", D(30)),
+        # 900 units were counted before: 100 more are in the first tier, and 200 in the next.
+        ("delta-main", "tokens", "2025-03-01", "2025-03-15", D(20)),
+        # The discount had 2.00 left of its 100.00, and of the commitment 1,000.00 were used.
+        ("gamma-main", "tokens", "2025-03-01", "2025-04-01", D(100)),
+        ("gamma-main", "welcome", "2025-03-01", "2025-04-01", D(-2)),
+        ("gamma-main", "year", "2024-04-01", "2025-04-01", D(102)),
     ]
     assert billed.bill(APRIL).issued.numbers == ()
 

@@ -19,6 +19,7 @@ from meterhouse.pricing.models import PARTS
 from meterhouse.run.second_asking import ASKED
 from meterhouse.run.second_asking import PARTS as MADE_OF
 from meterhouse.second_rater.amounts import statements
+from meterhouse.second_rater.items import STATEMENTS as AFTER_PRICE
 
 TEXTS = (
     *(
@@ -201,6 +202,41 @@ def _modified(numbers):
             )  # fmt: skip
 
 
+MODIFIERS = (
+    {"discounts": [{"percentage": "0.125"}]},
+    {"discounts": [{"amount": "20.005"}, {"percentage": "0.333", "cap": "9.995"}]},
+    {"discounts": [{"percentage": "0.1", "order": 5}, {"amount": "7.5", "order": 1},
+                   {"percentage": "0.2"}]},
+    {"discounts": [{"percentage": "0.5", "from": "2025-03-02"},
+                   {"percentage": "0.25", "until": "2025-03-01"}, {"amount": "3"}]},
+    {"discounts": [{"percentage": "0.5", "from": "2025-03-01", "until": "2025-03-02"}]},
+    {"maximum": {"amount": "12.505", "prorate": True}},
+    {"minimum": {"amount": "25", "prorate": True}},
+    {"discounts": [{"percentage": "0.6"}], "maximum": {"amount": "30", "prorate": False},
+     "minimum": {"amount": "12.345", "prorate": True}},
+    {"commitment": {"amount": "15", "overage_factor": "1.335", "true_up": True, "prorate": True}},
+    {"commitment": {"amount": "15", "overage_factor": "0.5", "true_up": False, "prorate": True}},
+    {"minimum": {"amount": "10", "prorate": True},
+     "commitment": {"amount": "20", "overage_factor": "2", "true_up": True, "prorate": True}},
+)  # fmt: skip
+
+
+def _limited(numbers):
+    """What an item costs in a whole period, made less or more; also over two dimension values."""
+    price = {"model": "per_unit", "unit_amount": "1.005", "per": "1"}
+    for told in MODIFIERS:
+        for quantity in ("0", "10", "12.5", "19.9", "25", "100"):
+            yield window(next(numbers), price, quantity, modifiers=canonical_json(told))
+        first = next(numbers)
+        for place, quantity in enumerate(("9", "13.37")):
+            yield window(
+                first if place == 0 else next(numbers), price, quantity, currency="EUR",
+                charge_id=f"w{first:04}", contract_id=f"c{first:04}",
+                dimensions=canonical_json({"region": "abcd"[place]}),
+                modifiers=canonical_json(told),
+            )  # fmt: skip
+
+
 CELLS = {
     "model": "matrix",
     "cells": [
@@ -251,7 +287,7 @@ def cases():
     """The fixed set."""
     numbers = count()
     rows = [*_usage(numbers), *_narrow(numbers), *_fees(numbers), *_divided(numbers)]
-    rows += _modified(numbers)
+    rows += [*_modified(numbers), *_limited(numbers)]
     made = list(by_parts(numbers))
     parts = [
         (one["window_id"], place, keys, quantity, 1, 1)
@@ -264,18 +300,20 @@ def cases():
     )
 
 
-def of_model(given, model):
-    """The windows of contracts that have a price of the model; all where it is none."""
-    mine = given.windows.filter(pl.col("price_model") == model)["contract_id"]
-    if mine.is_empty():
-        return given
+def of_models(given, models):
+    """The windows of contracts that have a price of one of the models."""
+    mine = given.windows.filter(pl.col("price_model").is_in(models))["contract_id"]
+    assert not mine.is_empty()
     return Cases(given.windows.filter(pl.col("contract_id").is_in(mine.implode())), given.parts)
 
 
 def first_amounts(given):
-    """What the rater that bills makes of the windows: amount by window_id."""
+    """What the rater that bills makes of the windows: amount by window_id, and of what modifiers
+    add by window_id/component."""
     lines = charge_lines(given.windows, given.parts)
-    return dict(lines.select("window_id", "amount").iter_rows())
+    is_own = pl.col("window_id") == pl.col("based_on")
+    name = pl.when(is_own).then("window_id").otherwise(pl.format("{}/{}", "based_on", "component"))
+    return dict(lines.select(name, "amount").iter_rows())
 
 
 # A window with several combinations of dimension values has a row for each among those given.
@@ -300,23 +338,29 @@ create table billing.desired_lines as
         component, window_start_on, window_end_on, 1::ubigint as unit_no,
         0::decimal(38, 18) as amount
     from given;
+create table billing.early_windows (window_id varchar);
 create temp table second_new as select 1::ubigint as unit_no;
 """
 FOUND = """
 select given.window_id, reason, cast(lines.amount as varchar) as units, places
 from second_lines as lines
 join given on charge_id = lines.window_id and given.dimensions = lines.dimensions
+where lines.component = given.component
+union all
+select window_id || '/' || component, reason, cast(amount as varchar), places
+from second_lines where component not in ('fee', 'usage')
 """
 
 
 def second_amounts(given):
-    """What the second rater makes of them, asked by the SQL of a run: amount by window_id; and the
-    reason of each window that it leaves out."""
+    """What the second rater makes of them, asked by the SQL of a run: amounts by the same names,
+    and the reason of each that it leaves out."""
     with duckdb.connect() as db:
         db.register("given", given.windows.to_arrow())
         db.register("parts", given.parts.to_arrow())
         db.execute(TABLES)
-        for statement in (ASKED, MADE_OF, *statements("second_asked", "second_measured")):
+        told = statements("second_asked", "second_measured")
+        for statement in (ASKED, MADE_OF, *told, *AFTER_PRICE):
             db.execute(statement)
         rows = db.execute(FOUND).fetchall()
     amounts = {row[0]: Decimal(row[2]).scaleb(-row[3]) for row in rows if row[1] is None}

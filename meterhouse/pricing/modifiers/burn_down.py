@@ -11,6 +11,7 @@ from meterhouse.pricing.modifiers.grants import SALES
 from meterhouse.pricing.modifiers.lines import to_places
 from meterhouse.pricing.modifiers.spans import days_between
 from meterhouse.pricing.modifiers.terms import zero
+from meterhouse.pricing.modifiers.used_before import with_used_before
 
 COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "contract_id": pl.String,
@@ -45,7 +46,7 @@ def burn_down(lines: pl.DataFrame, contracts: pl.DataFrame, through: date) -> pl
         # What this commitment and later ones charge does not count for it.
         earlier = charges.filter(pl.col("made_by").is_null() | (pl.col("made_by") < rank))
         one = longer.filter(pl.col("rank") == rank)
-        found.append(_told(spans(earlier.join(one, on="contract_id"), to_places), through))
+        found.append(_told(spans(with_used_before(earlier, one), to_places), through))
     return pl.concat(found).sort("contract_id", "commitment_id", "span_start_on")
 
 

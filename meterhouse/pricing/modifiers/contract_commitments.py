@@ -14,6 +14,7 @@ from meterhouse.pricing.modifiers.discounts import by_rank
 from meterhouse.pricing.modifiers.lines import Places, made
 from meterhouse.pricing.modifiers.spans import days_between
 from meterhouse.pricing.modifiers.terms import zero
+from meterhouse.pricing.modifiers.used_before import with_used_before
 from meterhouse.pricing.steps import spelled, text
 
 _TERMS = ("id", "amount", "prorate", "true_up", "component", "period", "counts")
@@ -37,7 +38,8 @@ def contract_commitments(
     """
     lines = []
     for one in by_rank(terms):
-        found = spans(charges.join(one, on="contract_id"), places)
+        # What was counted before is a charge of no window: no line could be made of it alone.
+        found = spans(with_used_before(charges, one), places).drop_nulls("based_on")
         short = found.filter(pl.col("line_amount") > 0, due_on() <= through)
         lines.append(_lines(short))
         charges = pl.concat([charges, _rows(short, charges)])

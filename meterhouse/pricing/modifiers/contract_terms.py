@@ -9,6 +9,7 @@ from meterhouse.pricing.modifiers.discounts import ranked
 from meterhouse.pricing.modifiers.grants import grants_of
 from meterhouse.pricing.modifiers.renewed import RAISES, TERM_ENDS, with_term_ends
 from meterhouse.pricing.modifiers.terms import CONTRACT, amounts, days, decoded, listed
+from meterhouse.pricing.modifiers.used_before import USED, less_used
 
 MINIMUM = "minimum"
 # When a contract is billed, if not when something is due.
@@ -42,16 +43,19 @@ def contract_terms(contracts: pl.DataFrame) -> Terms:
     modified = with_term_ends(contracts.filter(pl.col("modifiers").is_not_null()))
     fields = decoded(modified["modifiers"], CONTRACT)
     lives = _with_days(modified).select(
-        "contract_id", "modifiers", "start_on", "end_on", *TERMED, *DAYS, *PROFILE, *PAUSED
+        "contract_id", "modifiers", "start_on", "end_on", *TERMED, *DAYS, *PROFILE, *PAUSED, *USED
     )
     terms = lives.join(fields, on="modifiers", how="left")
     life = ("contract_id", "start_on", "end_on", *TERMED)
     return Terms(
         pools=_pools(terms, life),
-        discounts=ranked(
-            listed(terms.select("contract_id", RAISES, "discounts"), "discounts"), "contract_id"
+        discounts=less_used(
+            ranked(
+                listed(terms.select("contract_id", RAISES, *USED, "discounts"), "discounts"),
+                "contract_id",
+            )
         ),
-        commitments=_commitments(terms, (*life, *DAYS)),
+        commitments=_commitments(terms, (*life, *DAYS, *USED)),
         credits=grants_of(listed(terms.select(*life, *PAUSED, "credits"), "credits")),
         fees=_fees(terms, (*life, *DAYS, *PROFILE)),
     )
@@ -81,7 +85,7 @@ def _fees(terms: pl.DataFrame, life: tuple[str, ...]) -> pl.DataFrame:
 
 def _with_days(contracts: pl.DataFrame) -> pl.DataFrame:
     """The contracts with when they are billed and how counted, where they do not say it."""
-    known = DAYS | PROFILE | PAUSED
+    known = DAYS | PROFILE | PAUSED | USED
     missing = {name: given for name, given in known.items() if name not in contracts.columns}
     return contracts.with_columns(**missing)
 
