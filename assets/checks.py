@@ -30,6 +30,7 @@ TABLES = {
     "contracts_are_rated": ["billing", "desired_lines"],
     "second_rater_agrees": ["billing", "desired_lines"],
     "drafts_are_the_difference": ["billing", "draft_lines"],
+    "by_hand_is_billed_as_asked": ["billing", "draft_lines"],
     "drafts_add_up": ["billing", "drafts"],
     "documents_add_up": ["facts", "documents"],
     "taxes_add_up": ["facts", "document_taxes"],

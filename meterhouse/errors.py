@@ -61,7 +61,7 @@ class CorrectionFault(MeterhouseError):
 
 
 class HistoryFault(MeterhouseError):
-    """Files of a history that cannot be imported: one sentence per fault, the first hundred told."""
+    """Files of a history that cannot be imported: a sentence per fault, the first hundred told."""
 
     exit_code = 2
 

@@ -12,6 +12,11 @@ STANDING = """
 from facts.billed_lines
 semi join facts.documents using (document_id) anti join facts.voids using (document_id)
 """
+# What was written off, but of documents that were voided: all of them is billed again.
+WRITTEN_OFF = """
+from facts.written_off
+where original_number not in (select number from facts.voids where number is not null)
+"""
 
 
 def views(db: duckdb.DuckDBPyConnection, known_at: int | None) -> None:
@@ -22,13 +27,14 @@ def views(db: duckdb.DuckDBPyConnection, known_at: int | None) -> None:
     limit = "" if known_at is None else f" where batch_seq <= {int(known_at)}"
     made = [f"create or replace view facts.{t} as from lake.facts.{t}{limit}" for t in FACTS]
     made.append(f"create or replace view facts.standing_lines as {STANDING}")
+    made.append(f"create or replace view facts.standing_write_offs as {WRITTEN_OFF}")
     _forget_mark(db)
     db.execute(f"begin; create schema if not exists facts; {'; '.join(made)}; commit")
 
 
 def views_at(db: duckdb.DuckDBPyConnection, snapshot: int, known_at: int) -> None:
     """The same in a warehouse, which keeps its views: they are made only where others stand."""
-    mark = short_hash([snapshot, known_at, STANDING, *FACTS])
+    mark = short_hash([snapshot, known_at, STANDING, WRITTEN_OFF, *FACTS])
     if db.execute("select mark from ops.viewed").fetchall() == [(mark,)]:
         return
     views(db, known_at)

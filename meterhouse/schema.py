@@ -249,6 +249,30 @@ FACTS: dict[str, dict[str, str]] = {
         "command_id": "varchar",
         "reason": "varchar",
     },
+    # One row per line of a small correction that was written off instead of issued. It counts as
+    # billed as long as the document it corrects is not voided.
+    "written_off": {
+        "draft_id": "varchar",
+        "line_no": "bigint",
+        "line_key": "varchar",
+        "entity_id": "varchar",
+        "contract_id": "varchar",
+        "item_id": "varchar",
+        "component": "varchar",
+        "dimensions": "varchar",
+        "role": "varchar",
+        "customer_id": "varchar",
+        "payer_id": "varchar",
+        "currency": "varchar",
+        "window_id": "varchar",
+        "window_start_on": "date",
+        "window_end_on": "date",
+        "due_on": "date",
+        "amount": AMOUNT,
+        "original_number": "varchar",
+        "written_on": "date",
+        "run_id": "varchar",
+    },
     # One row per lot of a customer's balance (kind 'lot'), and per use of one: 'draw', 'refund' or
     # 'expiry'. Amounts are positive; what is left of a lot is its amount less all its uses.
     "balance_moves": {

@@ -113,6 +113,7 @@ class Entity(Documented):
     SELDOM: ClassVar[frozenset[str]] = Documented.SELDOM | {
         *("registrations", "tax"),
         *("auto_approve", "approvals", "approvers", "issuers", "grace_days"),
+        *("decreases", "write_off_below", "write_off_limit"),
     }
 
     legal_name: Text = Field(description="Name in the register, printed on invoices.")
@@ -156,6 +157,23 @@ class Entity(Documented):
         None,
         description="Days after the boundary during which runs leave a draft open for late usage; "
         "absent: 0.",
+    )
+
+    decreases: Literal["credit_note", "next_invoice"] | None = Field(
+        None,
+        description="Where what became less after it was invoiced goes: a credit note of its own, "
+        "or the next invoice (absent: that); if given, corrections also say their reason.",
+    )
+
+    write_off_below: dict[Currency, Positive] | None = Field(
+        None,
+        description="A correction that asks for less than this in all, tax with it, is written off "
+        "instead of issued, by currency; absent: none is.",
+    )
+    write_off_limit: dict[Currency, Positive] | None = Field(
+        None,
+        description="Most that is written off of a payer in a year, before tax, by currency; "
+        "absent: ten times `write_off_below`.",
     )
 
     @model_validator(mode="after")

@@ -9,6 +9,7 @@ import click
 from meterhouse.cli import approval, credit, documents, voiding
 from meterhouse.cli.app import App, Group, pass_app
 from meterhouse.cli.billing import CHECKS_FAILED, held_of, is_blocked, print_issued
+from meterhouse.cli.edit import edit, edits, edits_of, print_edits
 from meterhouse.cli.filters import EVERYTHING, Filter, filter_option, refuse_unknown
 from meterhouse.cli.issuing import planned, show_approved, show_planned, sums_text
 from meterhouse.cli.one_off import bill, one_off
@@ -89,6 +90,7 @@ def show(app: App, name: str) -> None:
 
     with derived(app.lake) as db:
         found = find(db, name)
+        changed = [] if app.as_json else edits_of(db, found["id"])
     if app.as_json:
         # No newline: what is printed is what was hashed.
         click.echo(found["content"], nl=False)
@@ -98,6 +100,8 @@ def show(app: App, name: str) -> None:
 
     title = found["number"] or f"draft {found['id'][:8]}"
     print_document(console(), title, json.loads(found["content"]))
+    if changed:
+        print_edits(console(), changed)
 
 
 @invoices.command()
@@ -191,6 +195,6 @@ for command in (
     *(documents.pdf, documents.html, documents.xml, documents.usage, documents.pack),
     *(credit.credit, voiding.void, voiding.mark_sent),
     *(approval.discard, approval.reopen, approval.history, approval.diff),
-    *(upcoming, one_off, bill),
+    *(upcoming, one_off, bill, edit, edits),
 ):
     invoices.add_command(command)

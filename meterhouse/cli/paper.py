@@ -30,6 +30,8 @@ def _head(document: dict[str, Any]) -> Iterator[str]:
     yield f"To    {buyer['name']} ({buyer['id']}){_place(buyer['address'])}"
     if document["purchase_order"]:
         yield f"Purchase order {document['purchase_order']}"
+    if document.get("note"):
+        yield f"Note  {document['note']}"
     terms = document["terms"]
     told = f" ({terms['description']})" if terms["description"] else ""
     yield f"Date  {document['dates']['invoice_date']}   Due  {document['dates']['due_date']}{told}"

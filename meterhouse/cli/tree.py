@@ -61,6 +61,9 @@ def _add_line(root: Tree, line: dict[str, Any], currency: str) -> None:
         branch.add(_text("correction: " + ", ".join(_named(line["correction"]))))
     if "progress" in line:
         branch.add(_text(_progress(line["progress"])))
+    for one in line.get("edits", []):
+        changed = " ".join(one[name] for name in ("op", "value", "text") if one[name])
+        branch.add(_text(f"edit {one['edit_id'][:8]}: {changed}, {one['actor']}: {one['reason']}"))
     _add_usage(branch, line)
 
 

@@ -67,6 +67,7 @@ LINE: dict[str, pl.DataType | type[pl.DataType]] = {
     "original_number": pl.String,
     "original_invoice_date": pl.Date,
     "reason": pl.String,
+    "cause": pl.String,
     "boundary_on": pl.Date,
 }
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import polars as pl
 
 from meterhouse.errors import MeterhouseError
+from meterhouse.invoicing import causes
 from meterhouse.invoicing.columns import KEY, select_line, with_line_key
 from meterhouse.money import AMOUNT, QUANTITY
 from meterhouse.pricing.order import MODIFIERS
@@ -113,8 +114,10 @@ def _refuse_repeated(frame: pl.DataFrame, side: str) -> None:
 def _wanted(wanted: pl.DataFrame, known: pl.DataFrame, early: Early) -> pl.DataFrame:
     columns = ("line_key", "billed", "credited", "original_number", "original_invoice_date")
     ended = known.join(early.begun, on="line_key", how="anti")
-    joined = wanted.join(known.select(columns), on="line_key", how="left").join(
-        _boundaries(ended), on=_BOUNDARY, how="left"
+    joined = (
+        wanted.join(known.select(columns), on="line_key", how="left")
+        .join(causes.before(known), on="line_key", how="left")
+        .join(_boundaries(ended), on=_BOUNDARY, how="left")
     )
     is_begun = pl.col("line_key").is_in(early.begun["line_key"].implode())
     # A modifier makes no line of nothing. One that is made of a boundary that was billed without
@@ -129,7 +132,7 @@ def _wanted(wanted: pl.DataFrame, known: pl.DataFrame, early: Early) -> pl.DataF
             original_invoice_date=pl.coalesce(
                 "original_invoice_date", pl.when(is_late).then("billed_on")
             ),
-        ).with_columns(reason=_reason())
+        ).with_columns(reason=_reason(), cause=causes.of_changed())
     )
 
 
@@ -156,8 +159,9 @@ def _with_credited() -> pl.Expr:
 
 def _vanished(known: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
     """Lines that were billed and are no longer asked for: nothing is desired, all goes back."""
+    gone = causes.of_vanished(known.join(wanted, on="line_key", how="anti"), wanted, known)
     return select_line(
-        known.join(wanted, on="line_key", how="anti").with_columns(
+        gone.with_columns(
             determinant_id=pl.lit(None, pl.String),
             quantity=pl.lit(0).cast(QUANTITY),
             amount_unrounded=pl.lit(0).cast(AMOUNT),

@@ -187,6 +187,8 @@ def _sellers(entities: pl.DataFrame) -> pl.DataFrame:
 def _line_arrays(draft_lines: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
     """One row per draft: draft_id, lines (JSON array in the order of line_no)."""
     units = meters.select("meter_id", "meter_version", "unit")
+    if "cause" not in draft_lines.columns:
+        draft_lines = draft_lines.with_columns(cause=pl.lit(None, pl.String))
     return (
         draft_lines.join(units, on=["meter_id", "meter_version"], how="left")
         .select("draft_id", "line_no", line=_line())
@@ -243,15 +245,21 @@ def _progress() -> pl.Expr:
 
 
 def _correction() -> pl.Expr:
-    correction = object_of(
-        {
-            "already_billed": _money(pl.col("already_billed"), pl.col("currency")),
-            "desired": _money(pl.col("desired_amount"), pl.col("currency")),
-            "original_date": day(pl.col("original_invoice_date")),
-            "original_number": string(pl.col("original_number")),
-        }
+    """What a line corrects; `reason` is there where the seller tells it (causes.py)."""
+    plain = {
+        "already_billed": _money(pl.col("already_billed"), pl.col("currency")),
+        "desired": _money(pl.col("desired_amount"), pl.col("currency")),
+        "original_date": day(pl.col("original_invoice_date")),
+        "original_number": string(pl.col("original_number")),
+    }
+    told = object_of({**plain, "reason": string(pl.col("cause"))})
+    return (
+        pl.when(pl.col("is_correction") & pl.col("cause").is_not_null())
+        .then(told)
+        .when("is_correction")
+        .then(object_of(plain))
+        .otherwise(pl.lit("null"))
     )
-    return pl.when("is_correction").then(correction).otherwise(pl.lit("null"))
 
 
 def _meter() -> pl.Expr:

@@ -1,12 +1,14 @@
 """Lines to bill, gathered into documents nobody has approved yet."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import polars as pl
 
 from meterhouse.canonical_columns import array_of, day, integer, short_sha256, string
+from meterhouse.invoicing.apart import with_groups
 from meterhouse.invoicing.by_hand import ONE_OFF
+from meterhouse.invoicing.causes import told_by
 from meterhouse.invoicing.due_dates import due_date
 from meterhouse.invoicing.line_order import part, place
 from meterhouse.invoicing.prepaid import CREDIT_SALE
@@ -70,35 +72,45 @@ def taxed_drafts(
     plain = _taxed(dated, customers)
     ruled = undecided(plain) if tax_book is None else decided(plain, numbered, tax_book)
     heads = _blocked(ruled.heads, customers, entities).select(COLUMNS).sort("draft_id")
-    return TaxedDrafts(heads, numbered.drop("for_contract"), ruled.lines)
+    return TaxedDrafts(heads, numbered.drop("for_contract", "is_apart"), ruled.lines)
 
 
-def gathered(lines: pl.DataFrame, consolidating: Collection[str] = ()) -> pl.DataFrame:
+def gathered(
+    lines: pl.DataFrame,
+    consolidating: Collection[str] = (),
+    decreases: Mapping[str, str] | None = None,
+) -> pl.DataFrame:
     """Corrections ride on the newest regular document of their contract, if the run makes one.
 
     All contracts that one of the `consolidating` payers pays for share a document where entity,
-    currency, terms and boundary are the same: their column `for_contract` is null.
+    currency, terms and boundary are the same: their column `for_contract` is null. `decreases`
+    are what entities say of them (apart.py); some are on credit notes of their own (`is_apart`).
     """
     # A one-off is an invoice of its own in any case.
     shared = pl.col("payer_id").is_in(list(consolidating)) & (pl.col("role") != ONE_OFF)
     lines = lines.with_columns(
         for_contract=pl.when(~shared).then("contract_id").otherwise(pl.lit(None, pl.String))
     )
-    regular = (
-        lines.filter(~pl.col("is_correction"))
-        .group_by(_GROUP)
-        .agg(regular_on=pl.col("boundary_on").max())
+    told = told_by(lines, decreases or {})
+    lines, newest = with_groups(told, decreases or {}), pl.col("boundary_on").max()
+    regular = lines.filter(~pl.col("is_moved")).group_by(_GROUP).agg(regular_on=newest)
+    corrected = lines.filter("is_moved").group_by(_GROUP).agg(corrected_on=newest)
+    riding = (
+        pl.when("is_apart")
+        .then("corrected_on")
+        .otherwise(pl.coalesce("regular_on", "corrected_on"))
     )
-    moved = pl.when("is_correction").then(pl.coalesce("regular_on", "boundary_on"))
     return (
         lines.join(regular, on=_GROUP, how="left", nulls_equal=True)
-        .with_columns(boundary_on=moved.otherwise("boundary_on"))
-        .drop("regular_on")
+        .join(corrected, on=_GROUP, how="left", nulls_equal=True)
+        .with_columns(boundary_on=pl.when("is_moved").then(riding).otherwise("boundary_on"))
+        .drop("regular_on", "corrected_on", "is_moved")
     )
 
 
 def _with_draft_id(lines: pl.DataFrame, earlier: pl.DataFrame | None) -> pl.DataFrame:
-    keys = lines.select(_DRAFT_ID).unique()
+    lines = lines.with_columns(pl.col("is_apart").fill_null(value=False))
+    keys = lines.select(*_DRAFT_ID, "is_apart").unique()
     if earlier is None:
         keys = keys.with_columns(earlier=pl.lit(0, pl.Int64))
     else:
@@ -107,10 +119,11 @@ def _with_draft_id(lines: pl.DataFrame, earlier: pl.DataFrame | None) -> pl.Data
     again = pl.col("earlier").fill_null(0)
     numbered = array_of(*parts, integer(again))
     key = pl.when(again == 0).then(array_of(*parts)).otherwise(numbered)
-    texts = keys.select(draft_id=key).to_series()
+    apart = array_of(*parts, integer(again), string(pl.lit("decreases")))
+    texts = keys.select(draft_id=pl.when("is_apart").then(apart).otherwise(key)).to_series()
     return lines.join(
         keys.drop("earlier").with_columns(short_sha256(texts)),
-        on=_DRAFT_ID,
+        on=[*_DRAFT_ID, "is_apart"],
         how="left",
         nulls_equal=True,
     )

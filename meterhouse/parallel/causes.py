@@ -93,7 +93,8 @@ def _is_share_of_days() -> pl.Expr:
     is_other = old != new
     is_part = (old == new) & (old < month)
     shares = [
-        *((is_other, new + add, old + less) for add, less in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))),
+        *((is_other, new + add, old) for add in (0, 1, -1)),
+        *((is_other, new, old + add) for add in (1, -1)),
         *((is_part, old + add, old) for add in (1, -1)),
         *((is_part, old, old + add) for add in (1, -1)),
         (is_part, month, old),

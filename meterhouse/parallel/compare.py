@@ -35,10 +35,10 @@ def compared(old: pl.DataFrame, new: pl.DataFrame) -> Compared:
     timed, rest = _timed(every)
     now = rest.filter(pl.col("period") == 0)
     is_two = pl.col("old_is") & pl.col("new_is")
-    doubled, single = _doubled(now.filter(is_two), old, new)
+    surplus, single = _surplus(now.filter(is_two), old, new)
     found = [
         timed.filter(pl.col("period") == 0),
-        doubled,
+        surplus,
         _one_sided(now.filter(~is_two)),
         _with_detail(explained(single)),
     ]
@@ -69,7 +69,7 @@ def _differences(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _timed(every: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Rows whose product differs by as much, the other way round, in a neighbour month; the rest."""
+    """Rows of products that differ by as much, with the other sign, in a month beside; the rest."""
     sums = _differences(every).group_by(KEY).agg(pl.col("net").sum(), pl.col("units").max())
     large = sums.filter(pl.col("net").abs() > pl.col("units")).drop("units")
     near = pl.concat(
@@ -83,42 +83,55 @@ def _timed(every: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     return told, every.join(late, on=KEY, how="anti")
 
 
-def _doubled(
+def _surplus(
     two_sided: pl.DataFrame, old: pl.DataFrame, new: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Pairs that are equal without the repeats of a line that one side has more than once."""
+    """Pairs that are equal without some lines of one side: repeats, or credits; and the others."""
     wide = _differences(two_sided).with_row_index("pair")
-    found = [
-        _repeats(wide, lines, sign, cause)
-        for lines, sign, cause in ((old, -1, "missing"), (new, 1, "extra"))
-    ]
-    hits = pl.concat(found).unique("pair", keep="first", maintain_order=True)
-    told = wide.join(hits, on="pair").with_columns(
-        detail=pl.format("one line is billed {} times", "times")
-    )
-    single = wide.join(hits, on="pair", how="anti").drop("pair", "net", "tax")
-    return told.drop("pair"), single
-
-
-def _repeats(wide: pl.DataFrame, lines: pl.DataFrame, sign: int, cause: str) -> pl.DataFrame:
-    """`pair`, `cause` and `times` of pairs whose whole difference is repeats of one line."""
-    same = (*KEY, "from_on", "until_on", "quantity", "amount", "tax")
-    counted = named(lines).group_by(same).agg(times=pl.len().cast(pl.Int64))
-    many = counted.filter((pl.col("times") > 1) & (pl.col("amount") != 0))
-    steps = many.with_columns(again=pl.int_ranges(1, pl.col("times"))).explode("again")
-    surplus = pl.col("again").cast(AMOUNT) * pl.lit(sign).cast(AMOUNT)
-    over = steps.select(
-        *KEY,
-        "times",
-        net=(pl.col("amount") * surplus).cast(AMOUNT),
-        tax=(pl.col("tax").fill_null(0) * surplus).cast(AMOUNT),
-        more=(pl.col("quantity").cast(AMOUNT) * surplus).cast(AMOUNT),
-    )
     keyed = wide.with_columns(
         more=(pl.col("new_quantity").cast(AMOUNT) - pl.col("old_quantity").cast(AMOUNT))
     )
-    hits = keyed.join(over, on=[*KEY, "net", "tax", "more"], nulls_equal=True)
-    return hits.select("pair", "times", cause=pl.lit(cause))
+    found = [
+        keyed.join(over(named(lines), sign), on=[*KEY, *by], nulls_equal=True)
+        for lines, sign in ((old, -1), (new, 1))
+        for over, by in ((_repeats, ("net", "tax", "more")), (_credits, ("net", "tax")))
+    ]
+    hits = pl.concat(one.select("pair", "detail") for one in found).unique(
+        "pair", keep="first", maintain_order=True
+    )
+    side = pl.when(pl.col("net") < 0).then(pl.lit("missing")).otherwise(pl.lit("extra"))
+    told = wide.join(hits, on="pair").with_columns(cause=side).drop("pair")
+    return told, wide.join(hits, on="pair", how="anti").drop("pair", "net", "tax")
+
+
+def _repeats(lines: pl.DataFrame, sign: int) -> pl.DataFrame:
+    """What a pair differs by if a line of this side is there once only, or some times less."""
+    same = (*KEY, "from_on", "until_on", "quantity", "amount", "tax")
+    counted = lines.group_by(same).agg(times=pl.len().cast(pl.Int64))
+    many = counted.filter((pl.col("times") > 1) & (pl.col("amount") != 0))
+    steps = many.with_columns(again=pl.int_ranges(1, pl.col("times"))).explode("again")
+    turned = (pl.col("again").cast(AMOUNT) * pl.lit(sign).cast(AMOUNT)).cast(AMOUNT)
+    return steps.select(
+        *KEY,
+        net=(pl.col("amount") * turned).cast(AMOUNT),
+        tax=(pl.col("tax").fill_null(0) * turned).cast(AMOUNT),
+        more=(pl.col("quantity").cast(AMOUNT) * turned).cast(AMOUNT),
+        detail=pl.format("one line is billed {} times", "times"),
+    )
+
+
+def _credits(lines: pl.DataFrame, sign: int) -> pl.DataFrame:
+    """What a pair differs by if only the other side lacks the credits of this one."""
+    turned = pl.lit(sign).cast(AMOUNT)
+    by = lines.filter(pl.col("amount") < 0).group_by(KEY)
+    sums = by.agg(
+        net=(pl.col("amount").sum().cast(AMOUNT) * turned).cast(AMOUNT),
+        tax=(pl.col("tax").fill_null(0).sum().cast(AMOUNT) * turned).cast(AMOUNT),
+        detail=pl.format("credited by {} only", pl.col("number").unique().sort().str.join(", ")),
+    )
+    # Where nothing else is billed there is no pair whose rest could be equal.
+    others = lines.filter(pl.col("amount") > 0).select(KEY)
+    return sums.join(others, on=KEY, how="semi")
 
 
 def _one_sided(rows: pl.DataFrame) -> pl.DataFrame:

@@ -67,7 +67,7 @@ def pairs(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
     is_paired = (pl.col("old_is") & pl.col("new_is")).all().over(KEY)
     of_windows = open_.filter(is_paired)
     rest = open_.filter(~is_paired).select(*KEY, *WINDOW)
-    of_months = joined(*(_of(lines, rest) for lines in (old, new)), KEY).with_columns(
+    of_months = joined(_of(old, rest), _of(new, rest), KEY).with_columns(
         from_on=pl.min_horizontal("old_first", "new_first"),
         until_on=pl.max_horizontal("old_last", "new_last"),
     )

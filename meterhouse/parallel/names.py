@@ -28,7 +28,7 @@ def _folded(name: str) -> pl.Expr:
     return pl.col(name).str.to_lowercase().str.strip_chars()
 
 
-def _lookup(given: pl.DataFrame, known: pl.DataFrame, into: str) -> pl.DataFrame:
+def lookup(given: pl.DataFrame, known: pl.DataFrame, into: str) -> pl.DataFrame:
     """One row per name in small letters; what a person mapped goes before what the book knows.
 
     A name that the book gives to several is no name.
@@ -42,8 +42,8 @@ def _lookup(given: pl.DataFrame, known: pl.DataFrame, into: str) -> pl.DataFrame
 def with_names(lines: pl.DataFrame, names: Names) -> pl.DataFrame:
     """The old lines (columns LINES) with `customer_id` and `shared`, the product's name on both
     sides; null where a name is not mapped."""
-    customers = _lookup(names.customer_map, names.customers, "customer_id")
-    products = _lookup(names.product_map, names.items, "product").rename({"product": "shared"})
+    customers = lookup(names.customer_map, names.customers, "customer_id")
+    products = lookup(names.product_map, names.items, "product").rename({"product": "shared"})
     keyed = lines.with_columns(
         customer_key=_folded("customer"),
         product_key=_folded("product"),

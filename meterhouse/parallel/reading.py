@@ -1,5 +1,7 @@
 """Rows of text as lines of old documents, with a sentence for each cell that cannot be read."""
 
+from collections.abc import Callable
+
 import polars as pl
 
 from meterhouse.money import AMOUNT, PLACES, QUANTITY

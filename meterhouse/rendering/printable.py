@@ -218,6 +218,8 @@ class _Writer:
                 desired=self.amount(correction["desired"]),
                 billed=self.amount(correction["already_billed"]),
             )
+            if "reason" in correction:
+                yield self.words[f"cause_{correction['reason']}"]
         if "progress" in line:
             yield self._progress(line["progress"])
 

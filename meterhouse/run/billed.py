@@ -62,7 +62,7 @@ where role not in ('credit_note', 'one_off', 'adjustment') and ({of})
 SUMS = """
 create or replace temp table billed_sums as
 select line_key, cast(sum(amount) as decimal(38, 18)) as billed,
-    max({{'seq': batch_seq, 'no': row_no}}) as newest,
+    max({{'seq': batch_seq, 'no': row_no}}) filter (number is not null) as newest,
     arg_min(number, (batch_seq, row_no)) as original_number,
     arg_min(invoice_date, (batch_seq, row_no)) as original_invoice_date,
     cast({credited} as decimal(38, 18)) as credited
@@ -78,6 +78,14 @@ join facts.billed_lines as lines
     and lines.batch_seq = sums.newest.seq and lines.row_no = sums.newest.no
 """
 
+# Beside the lines that stand: what was written off, which no run asks for again.
+WITH_WRITTEN_OFF = f"""(
+    select line_key, {KEY}, role, due_on, amount, number, invoice_date, batch_seq, row_no
+    from {{standing}}
+    union all
+    select line_key, {KEY}, role, due_on, amount, null, null, batch_seq, row_no
+    from facts.standing_write_offs
+)"""
 TABLES = "select distinct table_name from facts.files"
 
 
@@ -125,8 +133,9 @@ def billed(db: duckdb.DuckDBPyConnection, of: str = "true") -> pl.DataFrame:
 def held_lines(db: duckdb.DuckDBPyConnection) -> Held:
     """Each look at a table of facts opens its files: here one look says which have any."""
     tables = {row[0] for row in db.execute(TABLES).fetchall()}
+    standing = "facts.standing_lines" if "voids" in tables else "facts.billed_lines"
     return Held(
-        "facts.standing_lines" if "voids" in tables else "facts.billed_lines",
+        WITH_WRITTEN_OFF.format(standing=standing) if "written_off" in tables else standing,
         bool(tables & {"applications", "balance_moves"}),
     )
 

@@ -80,7 +80,10 @@ TABLES = {
             coalesce((content->>'$.approvals')::bigint, 1) as approvals,
             nullif((content->'$.approvers')::varchar, 'null') as approvers,
             nullif((content->'$.issuers')::varchar, 'null') as issuers,
-            coalesce((content->>'$.grace_days')::bigint, 0) as grace_days
+            coalesce((content->>'$.grace_days')::bigint, 0) as grace_days,
+            content->>'$.decreases' as decreases,
+            nullif((content->'$.write_off_below')::varchar, 'null') as write_off_below,
+            nullif((content->'$.write_off_limit')::varchar, 'null') as write_off_limit
         from latest where kind = 'entity'""",
     # One row per terms of payment.
     "terms": """

@@ -8,6 +8,7 @@ import duckdb
 import polars as pl
 
 from meterhouse.lake import Commit
+from meterhouse.run.by_hand_check import BY_HAND, prepare_by_hand
 from meterhouse.run.completeness_check import compare
 from meterhouse.run.conserved import count_new
 from meterhouse.run.context import Run
@@ -18,7 +19,7 @@ from meterhouse.run.proven import SINCE, record_proven, statement
 from meterhouse.run.second_rating import CHECK, rate_again
 from meterhouse.run.watching import WATCHES, prepare_watch
 
-EVERY_CHECK = (*CHECKS, CHECK, *WATCHES)
+EVERY_CHECK = (*CHECKS, CHECK, BY_HAND, *WATCHES)
 # Detail rows that name a fault inside a sum that happens to agree fail as well.
 NAMED_FAULT = "^(batch [0-9]|first )"
 
@@ -28,6 +29,7 @@ def run_checks(run: Run, db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     count_new(run, db)
     measure_again(db)
     keep_credited(db)
+    prepare_by_hand(db)
     compare(db, run.lake.settings.file.sources, run.known_at)
     rate_again(run, db)
     prepare_watch(run, db)

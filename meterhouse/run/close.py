@@ -74,6 +74,10 @@ select lines.line_key, documents.posting_date,
     cast(sum(lines.amount) as decimal(38, 18)) as billed
 from facts.standing_lines as lines join facts.documents as documents using (document_id)
 group by all
+-- What was written off is not waiting to be billed either.
+union all
+select line_key, written_on, cast(sum(amount) as decimal(38, 18))
+from facts.standing_write_offs group by all
 """
 
 # Whole windows come from their determinants; a window that the cut-off divides is measured from

@@ -24,6 +24,8 @@ with own as (
         and (due_on <= (select through from ops.run) or (contract_id, due_on) in (
             select (contract_id, due_on) from billing.early_windows where is_reached
         ))
+        -- What people added is desired by no contract.
+        and role not in ('one_off', 'adjustment')
     group by {KEY}
 ),
 wanted as (

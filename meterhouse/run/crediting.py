@@ -26,6 +26,7 @@ from meterhouse.money import AMOUNT
 from meterhouse.run.commands import closed_until, command_id, record
 from meterhouse.run.credit_composing import COMMAND, Note, composed
 from meterhouse.run.credit_originals import ROLE, creditable, original_of
+from meterhouse.run.policies import refuse_issuing
 from meterhouse.run.taxes import recorded_taxes
 
 ENTITY = """
@@ -83,6 +84,8 @@ def credit(lake: Lake, request: Request, *, dry: bool = False) -> Credited:
     with lake.run_lock.held(), lake.session() as db:
         views(db, None)
         original = original_of(db, request.number)
+        seller = [original["entity_id"]]
+        refuse_issuing(db, seller, lake.settings.actor, "Nothing was credited.")
         entities = db.sql(ENTITY).pl()
         on = _day(lake, db, original, entities, request.on)
         asked = _asked(creditable(db, original), request)

@@ -9,6 +9,8 @@ from meterhouse.errors import UsageError
 from meterhouse.invoicing.content_diff import Difference, content_difference
 from meterhouse.run.approvals import APPROVED
 from meterhouse.run.approving import BY_RULES, ISSUED
+from meterhouse.run.edits import COMMAND as EDITED
+from meterhouse.run.edits import WITHDRAWN
 
 WORDS = {
     APPROVED: "approved",
@@ -18,7 +20,10 @@ WORDS = {
     "sent": "sent",
     "void": "voided",
     "credit": "asked for",
+    EDITED: "edited",
+    WITHDRAWN: "edit withdrawn",
 }
+EDITS = (EDITED, WITHDRAWN)
 # An amount as a person writes it: 7.5, 100.
 PLAIN = r"regexp_replace(({})::varchar, '\.?0+$', '')"
 # `rank` orders the steps of one batch.
@@ -36,7 +41,16 @@ commanded as (
     select batch_seq, 1 as rank, given_at, actor as who, commands.kind as step,
         coalesce(payload->>'$.reason', payload->>'$.rules') as why, content_hash,
         null::varchar as what
-    from facts.commands as commands join asked on subject_id = id where result = 'done'
+    from facts.commands as commands join asked on subject_id = id
+    where result = 'done' and kind not in {EDITS}
+),
+edited as (
+    select batch_seq, 1 as rank, given_at, actor as who, kind as step,
+        payload->>'$.reason' as why, null::varchar as content_hash,
+        concat_ws(' ', payload->>'$.op', payload->>'$.what', payload->>'$.value',
+            payload->>'$.text') as what
+    from (select * from facts.commands where kind in {EDITS} and result = 'done'), asked
+    where (payload->>'$.draft_id') = id
 ),
 issued as (
     select own.batch_seq, 2 as rank, any_value(given_at) as given_at, any_value(actor) as who,
@@ -79,8 +93,8 @@ written as (
     from facts.renderings join asked on document_id = id
 )
 select * exclude (rank) from (
-    from drafted union all from commanded union all from issued union all from paid
-    union all from applied union all from delivered union all from written
+    from drafted union all from commanded union all from edited union all from issued
+    union all from paid union all from applied union all from delivered union all from written
 ) order by batch_seq, rank, given_at, step, what
 """
 

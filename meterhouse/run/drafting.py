@@ -20,6 +20,8 @@ from meterhouse.run.context import Run
 from meterhouse.run.moved import record_settled, to_compare
 from meterhouse.run.one_offs import with_categories
 
+DECREASES = "select entity_id, decreases from book.entities where decreases is not null"
+
 
 def make_drafts(run: Run, db: duckdb.DuckDBPyConnection) -> tuple[int, int]:
     """Replace billing.drafts and billing.draft_lines; returns how many of each."""
@@ -75,7 +77,9 @@ def compose(
     that is known already.
     """
     sharing = db.sql("select customer_id from book.customers where consolidates").fetchall()
-    due, by_hand = gathered(lines, [row[0] for row in sharing]), edits.standing(db)
+    said = dict(db.sql(DECREASES).fetchall())
+    due = gathered(lines, [row[0] for row in sharing], said)
+    by_hand = edits.standing(db)
     gathered_lines, lost = edited(due, by_hand), orphans(due, by_hand)
     changes = pl.Series("changes", change_dates(db), dtype=pl.Date)
     regime = changes.search_sorted(gathered_lines["boundary_on"], side="right")

@@ -77,7 +77,8 @@ def edit(
         now = lake.settings.now().isoformat()
         told = [_told(head, lines, one, reason, [now, no]) for no, one in enumerate(asks)]
         after = _after(db, head, lines, told, old)
-        if after["amount"].sum() < 0:
+        net = after.select(pl.col("amount").sum()).item()
+        if net < 0:
             raise Rejected(
                 "The draft would come to less than zero; an invoice is taken back by a credit "
                 "note. Nothing was changed."
@@ -87,9 +88,7 @@ def edit(
             rows.append((WITHDRAWN, old["edit_id"], _why(old, reason), reason))
         ids = () if dry else _append(lake, rows)
     shown = after.select("item_description", "amount", "role").to_dicts()
-    return Edited(
-        head["draft_id"], head["currency"], ids, head["net"], after["amount"].sum(), tuple(shown)
-    )
+    return Edited(head["draft_id"], head["currency"], ids, head["net"], net, tuple(shown))
 
 
 def withdraw(lake: Lake, name: str, reason: str) -> str:
@@ -253,7 +252,7 @@ def _after(
     """The lines of the draft with what stands and what is asked now."""
     columns = [name for name in EDITS if name != "edit_id"]
     rows = [{"edit_id": "new", **{name: one.get(name) for name in columns}} for one in told]
-    texts = {name: pl.String for name in EDITS}
+    texts = dict.fromkeys(EDITS, pl.String)
     new = pl.DataFrame(rows, schema=texts).select(
         pl.col(name).str.to_date("%Y-%m-%d") if kind == pl.Date
         else pl.col(name).str.to_datetime(time_zone="UTC", time_unit="us")

@@ -1,11 +1,13 @@
 """Edits of drafts as facts: which of them stand, and what became of each."""
 
+from typing import Any
+
 import duckdb
 import polars as pl
 
 from meterhouse.invoicing.edits import EDITS
+from meterhouse.invoicing.one_off_lines import PREFIX
 from meterhouse.run.one_offs import COMMAND as ONE_OFF
-from meterhouse.run.one_offs import PREFIX
 from meterhouse.run.one_offs import WITHDRAWN as ONE_OFF_WITHDRAWN
 
 COMMAND, WITHDRAWN = "edit_draft", "edit_withdrawn"
@@ -99,7 +101,28 @@ def changed_since(
     return {one: CHANGED for one in drafts["draft_id"].to_list() if one in named}
 
 
-def listed(db: duckdb.DuckDBPyConnection, draft_id: str | None = None) -> list[dict[str, object]]:
+def of_lines(db: duckdb.DuckDBPyConnection, document_id: str) -> dict[str, list[dict[str, Any]]]:
+    """By line key the edits of a document's lines, on the line and on what it made."""
+    rows = db.execute(
+        f"""
+        select edit_id, op, told->>'$.value' as value, told->>'$.text' as text, actor,
+            given_at::varchar as given_at, told->>'$.reason' as reason,
+            told->>'$.line_key' as line_key, told->>'$.key' as key
+        from ({GIVEN}) where not is_withdrawn and (told->>'$.draft_id') = ?
+        order by batch_seq, row_no
+        """,
+        [document_id],
+    )
+    names = [column[0] for column in rows.description or []]
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows.fetchall():
+        one = dict(zip(names, row, strict=True))
+        for key in {one.pop("line_key"), one.pop("key")} - {None}:
+            found.setdefault(key, []).append(one)
+    return found
+
+
+def listed(db: duckdb.DuckDBPyConnection, draft_id: str | None = None) -> list[dict[str, Any]]:
     """Every edit, or those of one draft: what, who, when, why, and its state.
 
     `applied` and `orphaned` are what the drafts of the last run say; `new` was given after it.

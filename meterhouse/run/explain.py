@@ -10,6 +10,7 @@ from typing import Any
 
 from meterhouse.errors import UsageError
 from meterhouse.lake import Lake
+from meterhouse.run.edits import of_lines
 from meterhouse.run.explained_measure import explained
 from meterhouse.run.reading import document_of, read_events, read_lines
 from meterhouse.run.sql_meter_note import sql_measure
@@ -44,6 +45,7 @@ def explain(lake: Lake, number: str, line_no: int | None = None) -> dict[str, An
         for line in reading.lines.iter_rows(named=True):
             if reading.is_sql(line):
                 measures[line["line_no"]] = sql_measure(lake, db, reading, line, document["run_id"])
+        changed = of_lines(db, document["document_id"])
     nothing: dict[str, Any] = {"measure": None, "days": []}
     head = {k: content[k] for k in ("kind", "currency", "net", "tax", "tax_total", "total")}
     return {
@@ -54,8 +56,17 @@ def explain(lake: Lake, number: str, line_no: int | None = None) -> dict[str, An
         "buyer": content["buyer"],
         "dates": content["dates"],
         **head,
-        "lines": [{**line, **measures.get(line["line_no"], nothing)} for line in chosen],
+        "lines": [
+            {**line, **measures.get(line["line_no"], nothing), **_edits(line, changed)}
+            for line in chosen
+        ],
     }
+
+
+def _edits(line: dict[str, Any], changed: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """What people changed of the line, by whom and why, where they did."""
+    found = changed.get(line["line_key"])
+    return {"edits": found} if found else {}
 
 
 def events(lake: Lake, number: str, line_no: int, limit: int = 100) -> list[dict[str, Any]]:

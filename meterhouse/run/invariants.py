@@ -303,7 +303,7 @@ CHECKS = (
         "drafts_are_the_difference",
         "contract",
         True,
-        "billed + drafted = desired",
+        "billed + written off + drafted = desired",
         "The drafts are not the difference; delete the warehouse and run again.",
         """
         with sides as (
@@ -322,6 +322,10 @@ CHECKS = (
                     select (contract_id, due_on) from billing.early_windows where is_reached
                 )
             )
+            union all
+            select contract_id, window_id, 0, amount from facts.standing_write_offs
+            where hash(contract_id) in (select contract_no from ops.looked_at)
+                and due_on <= (select through from ops.run)
             union all
             select contract_id, window_id, 0, amount from billing.draft_lines
             where role not in ('one_off', 'adjustment')

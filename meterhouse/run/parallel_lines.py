@@ -84,7 +84,7 @@ def _has_drafts(db: duckdb.DuckDBPyConnection) -> bool:
 
 
 def as_new(lines: pl.DataFrame, month: int, name: pl.Expr) -> pl.DataFrame:
-    """Our lines as a side: `month` is year * 12 + month, `name` the product's name on both sides."""
+    """Our lines as a side: `month` is year * 12 + month, `name` what both sides call a product."""
     sided = lines.with_columns(
         customer=pl.col("customer_id"),
         product=name,

@@ -94,12 +94,25 @@ def _refuse_unknown(db: duckdb.DuckDBPyConnection, maps: dict[str, dict[str, str
     told = [
         f"{kind[:-1]} {ours!r} is not in the book{did_you_mean(ours, known[kind])}"
         for kind in ("customers", "products")
-        for ours in sorted({*maps.get(kind, {}).values()})
-        if ours not in known[kind] and ours.split("/")[0] not in known[kind]
+        for ours in sorted(_parts(maps.get(kind, {}), kind))
+        if ours not in known[kind]
+    ]
+    bundled = [part for one in {*maps.get("products", {}).values()} for part in one.split("+")]
+    told += [
+        f"{part!r} is in two products of the map"
+        for part in sorted({*bundled})
+        if bundled.count(part) > 1
     ]
     if told:
         listed = "\n".join(f"  - {one}" for one in told[:100])
         raise UsageError(f"The maps name what is not there; nothing was recorded:\n{listed}")
+
+
+def _parts(given: dict[str, str], kind: str) -> set[str]:
+    """What a map names of ours; a product may be several, and a component of an item."""
+    if kind == "customers":
+        return {*given.values()}
+    return {part.split("/")[0] for one in given.values() for part in one.split("+")}
 
 
 def _ours(db: duckdb.DuckDBPyConnection) -> set[str]:
@@ -128,13 +141,16 @@ def names_of(db: duckdb.DuckDBPyConnection) -> Names:
 
 
 def shared_name(targets: set[str], component: str | None = None) -> pl.Expr:
-    """What a line is called on both sides, of `item_id`, `product_id` and maybe a component."""
+    """What a line is called on both sides, of `item_id`, `product_id` and maybe a component.
+
+    A target such as `api+tiers` is one old product for several of ours.
+    """
+    whole = {part: target for target in sorted(targets) for part in target.split("+")}
     item, product = pl.col("item_id"), pl.col("product_id")
-    listed = sorted(targets)
-    found = [pl.when(one.is_in(listed)).then(one) for one in (item, product)]
+    parts = [item, product]
     if component is not None:
-        part = pl.format("{}/{}", item, pl.col(component))
-        found = [pl.when(part.is_in(listed)).then(part), *found]
+        parts = [pl.format("{}/{}", item, pl.col(component)), *parts]
+    found = [one.replace_strict(whole, default=None, return_dtype=pl.String) for one in parts]
     role = pl.col(component) if component is not None else pl.lit(None, pl.String)
     return pl.coalesce(*found, item, role)
 

@@ -12,6 +12,7 @@ import duckdb
 import polars as pl
 
 from meterhouse.catalog.approval_documents import EVERYBODY
+from meterhouse.errors import Rejected
 
 # A warehouse of an earlier release, which lists only read, lacks them.
 _LATER = {
@@ -27,6 +28,14 @@ _VERBS = {APPROVE: "approve drafts", ISSUE: "issue documents"}
 REGULAR = """
 select distinct draft_id from billing.draft_lines
 where not is_correction and due_on <= boundary_on
+"""
+# The newest word on who may issue, also where no run has made the book's tables yet.
+SAID = """
+select doc_id as entity_id, nullif((content->'$.issuers')::varchar, 'null') as issuers
+from facts.book_versions where kind = 'entity'
+qualify row_number() over (
+    partition by doc_id order by valid_from desc nulls last, batch_seq desc, row_no desc
+) = 1
 """
 
 
@@ -50,6 +59,17 @@ def refusals(said: pl.DataFrame, role: str, actor: str) -> dict[str, str]:
         for entity, names in people.items()
         if not {EVERYBODY, actor} & set(names)
     }
+
+
+def refuse_issuing(
+    db: duckdb.DuckDBPyConnection, entities: Collection[str], actor: str, left: str
+) -> None:
+    """Raise Rejected where this person may not issue for one of the entities; `left` says what
+    state is left."""
+    said = db.sql(SAID).pl().filter(pl.col("entity_id").is_in(list(entities)))
+    faults = sorted(refusals(said, ISSUE, actor).values())
+    if faults:
+        raise Rejected("\n".join([*faults, left]))
 
 
 def refused(drafts: pl.DataFrame, said: pl.DataFrame, role: str, actor: str) -> dict[str, str]:

@@ -54,7 +54,11 @@ KEY = (
 # What was billed of windows that are due, and what it should have been.
 REBILLED = f"""
 with billed as (
-    select {KEY}, sum(amount) as billed from facts.standing_lines
+    select {KEY}, sum(amount) as billed
+    from (
+        select {KEY}, due_on, amount from facts.standing_lines
+        union all select {KEY}, due_on, amount from facts.standing_write_offs
+    )
     where due_on <= date '{{through}}' and {{of}} group by all
 ),
 wanted as (

@@ -22,6 +22,7 @@ from meterhouse.lake_views import views
 from meterhouse.ledger.accounts import PREPAYMENTS
 from meterhouse.ledger.reversing import reversed_entries
 from meterhouse.run.commands import closed_until, record
+from meterhouse.run.policies import refuse_issuing
 
 ASKED = """
 select documents.*, entities.zone
@@ -120,6 +121,8 @@ def void(
     with lake.run_lock.held(), lake.session() as db:
         views(db, None)
         found = _asked(db, numbers)
+        sellers = found["entity_id"].to_list()
+        refuse_issuing(db, sellers, lake.settings.actor, "Nothing was voided.")
         days = _days(lake, db, found, on)
         _refuse(db, days)
         told = days.select(

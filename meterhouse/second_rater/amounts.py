@@ -38,11 +38,16 @@ costs as (
         else try({cost("held", "each_digits", "each_places")}
             + (({PACKAGES}) * package) + flat) end as costs
     from held where is_reached or is_flat_only or units is null or not is_readable
+),
+-- So many fit into a sum.
+bounded as (
+    select line_no, sign, case when abs(costs) >= {ten_to("36")} then null
+        when is_capped then least(costs, cap) else costs end as costs
+    from costs
 )
-select line_no, case when count(*) = count(costs) and max(abs(costs)) < {ten_to("36")} then
-    cast(sum(sign * case when is_capped then least(costs, cap) else costs end) as hugeint)
-    end as costs
-from costs group by line_no
+select line_no,
+    case when count(*) = count(costs) then cast(sum(sign * costs) as hugeint) end as costs
+from bounded group by line_no
 """
 # What was billed of a fee, less what a change leaves unused of it: both rounded as lines are.
 BILLED = part(

@@ -24,6 +24,7 @@ KEYS = {
     "manifests": "content_hash",
     "applications": "application_id",
     "balance_moves": "move_id",
+    "written_off": "batch_seq, draft_id, line_no",
     "renderings": "document_id, form",
     "imported_documents": "document_id",
     "imported_lines": "document_id, line_no",

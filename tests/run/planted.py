@@ -281,4 +281,6 @@ ELSEWHERE = {
     # tests/run/test_watching.py
     *("sources_are_on_time", "usage_does_not_drop_to_zero", "usage_does_not_spike"),
     "watch_names_what_there_is",
+    # tests/run/test_edits.py
+    "by_hand_is_billed_as_asked",
 }

@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from decimal import Decimal
 
 import duckdb
 import polars as pl
@@ -11,10 +12,13 @@ from meterhouse.cli.drafts import find
 from meterhouse.cli.reading import derived
 from meterhouse.errors import Rejected, UsageError
 from meterhouse.run.approving import approve, approve_shown
+from meterhouse.run.crediting import Request, credit
 from meterhouse.run.discarding import discard, reopen
 from meterhouse.run.document_history import approved_difference, history
+from meterhouse.run.editing import Ask, edit, withdraw
 from meterhouse.run.issuing import issue
 from meterhouse.run.policies import in_grace
+from meterhouse.run.voiding import void
 from tests.truth.events import request
 from tests.truth.harness import GREAT_EXPECTATIONS, MONTHS
 
@@ -59,6 +63,8 @@ def test_a_draft_goes_from_hand_to_hand_and_every_step_is_on_record(october, ann
         ("approved", "ann", "fine"),
         ("discarded", "ann", "not yet"),
         ("reopened", "bob", "now"),
+        ("edited", "bob", "agreed"),
+        ("edit withdrawn", "bob", "not agreed"),
         ("approved", "bob", None),
         ("drafted", None, None),
         ("approved", "bob", "all"),
@@ -94,6 +100,7 @@ def judged(home, done):
 def decided(home, ann, twin):
     """Discarded by one, reopened by another; an approval from before counts no more."""
     assert approve(home.lake, [twin], "fine") == [twin]
+    assert dict(issue(home.lake).held)[twin] == "It waits for 1 more person; ann approved it."
     with pytest.raises(Rejected, match="ann approved it already; another person has to"):
         approve(home.lake, [twin])
     discard(home.lake, [twin], "not yet")
@@ -109,8 +116,11 @@ def decided(home, ann, twin):
     reopen(home.lake, [twin], "now")
     with pytest.raises(Rejected, match="it is not discarded"):
         reopen(home.lake, [twin], "now")
+    (note,) = edit(home.lake, twin, [Ask("note", text="thanks")], "agreed").edits
+    with pytest.raises(Rejected, match="bob changed it by hand; another person has to approve it"):
+        approve(home.lake, [twin])
+    withdraw(home.lake, note, "not agreed")
     assert approve(home.lake, [twin]) == [twin]
-    assert dict(issue(home.lake).held)[twin] == "It waits for 1 more person; bob approved it."
 
 
 def changed(home, ann, twin):
@@ -138,6 +148,12 @@ def issued(home, ann, twin):
     assert dict(issue(home.lake, [twin]).held) == {
         twin: "eve may not issue documents of entity us; bob may."
     }
+    numbers = [row[0] for row in home.rows("select number from facts.documents where total > 0 "
+                                           "and entity_id = 'us' limit 1")]  # fmt: skip
+    with pytest.raises(Rejected, match=r"eve may not issue[\s\S]*Nothing was voided"):
+        void(home.lake, numbers, "why not")
+    with pytest.raises(Rejected, match=r"eve may not issue[\s\S]*Nothing was credited"):
+        credit(home.lake, Request(numbers[0], "why not", {1: Decimal(1)}))
     ann("bob")
     assert "It may still change until 2025-12-03" in dict(issue(home.lake).held)[twin]
     (number,) = issue(home.lake, [twin]).numbers

@@ -1,9 +1,11 @@
 """A rater that is wrong bills nobody it is wrong about: the second one sees it in the same run."""
 
+import json
+
 import pytest
 
 from meterhouse.run.commands import record
-from meterhouse.run.second_rating import spelled, standing
+from meterhouse.run.second_rating import OFF, spelled, standing
 from tests.run.planted import EVERYTHING
 from tests.second_rater.mutants import Mutant, planted
 from tests.truth.harness import MONTHS
@@ -17,6 +19,10 @@ SENTENCES = """
 select sentence from facts.check_results
 where check_name = 'second_rater_agrees' and not passed
 qualify attempt = max(attempt) over ()
+"""
+NUMBERS = """
+select numbers from facts.check_results where check_name = 'second_rater_agrees'
+order by batch_seq desc limit 1
 """
 LINES = """
 select item_id, window_id, amount from billing.desired_lines
@@ -62,9 +68,15 @@ def test_a_fault_in_rating_holds_the_customer_it_concerns_until_it_is_waived(oct
     assert told["compared"] == lines - 1
     assert told["not_covered"] == {}
     assert spelled(told) == f"{lines - 1} lines compared"
-    assert october.judge(None).failed == {SCOPE}
 
     waived(october)
     again = october.judge(None)
+    assert again.failed == {SCOPE}
     assert again.held == {}
     assert len(again.issued.numbers) == 1
+
+    with (october.path / "meterhouse.yaml").open("a") as file:
+        file.write("second_rater: false\n")
+    assert october.judge(None).failed == set()
+    ((numbers,),) = october.rows(NUMBERS)
+    assert json.loads(numbers)["detail"] == OFF

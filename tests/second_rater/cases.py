@@ -318,7 +318,8 @@ def first_amounts(given):
 
 # A window with several combinations of dimension values has a row for each among those given.
 TABLES = """
-create schema billing; create schema usage; create schema book; create schema ops;
+create schema billing; create schema usage; create schema book; create schema facts;
+create table facts.imported_openings (contract_id varchar, item_id varchar, kind varchar);
 create table billing.charge_windows as
     select * exclude (quantity, split_tiers, stub_flags, aggregation, charge_id)
             replace (charge_id as window_id),
