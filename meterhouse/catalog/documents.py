@@ -16,6 +16,7 @@ from meterhouse.catalog.fields import (
     Fraction,
     Id,
     Locale,
+    Positive,
     PropertyName,
     Strict,
     Text,

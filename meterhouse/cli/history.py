@@ -56,6 +56,11 @@ def report(app: App) -> None:
     from meterhouse.run.history_report import history_report
 
     found = history_report(app.lake)
+    sums = ("at_cut_over", "left")
+    found["open"] = [
+        {**one, **{name: _money(one[name], one["currency"]) for name in sums}}
+        for one in found["open"]
+    ]
     app.show(found, lambda console: _render_report(console, found))
 
 

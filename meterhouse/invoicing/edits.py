@@ -91,9 +91,9 @@ def _wanted() -> pl.Expr:
     amount, value = pl.col("amount").cast(AMOUNT), pl.col("value").cast(AMOUNT)
     op, currency = pl.col("op"), pl.col("currency")
     off = rounded((amount * value).cast(AMOUNT), currency)
-    # exact: multiplied first and divided once, last; a quotient on a half of the smallest unit is
-    # finite and is not moved by the 18th place.
-    again = (pl.col("amount_unrounded") * value).cast(AMOUNT) / pl.col("quantity").cast(AMOUNT)
+    product = (pl.col("amount_unrounded") * value).cast(AMOUNT)
+    # exact: divided once, last; a quotient on half of the smallest unit is finite and stays on it.
+    again = product / pl.col("quantity").cast(AMOUNT)
     return (
         pl.when(op == "amount")
         .then(value)

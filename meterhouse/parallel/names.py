@@ -63,6 +63,29 @@ def with_names(lines: pl.DataFrame, names: Names) -> pl.DataFrame:
     ).drop("customer_key", "product_key", "text_key", "by_text")
 
 
+def bundled(old: pl.DataFrame, new: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Both sides (columns SIDE), with what an old product `a+b` holds called so as well.
+
+    Only for the customers that the old system bills so: others keep their lines apart.
+    """
+    is_bundle = pl.col("product").str.contains("+", literal=True)
+    parts = (
+        old.filter(is_bundle)
+        .select("customer_id", bundle="product")
+        .unique()
+        .with_columns(product=pl.col("bundle").str.split("+"))
+        .explode("product")
+        .unique(["customer_id", "product"], keep="first", maintain_order=True)
+    )
+    found = [
+        lines.join(parts, on=["customer_id", "product"], how="left", maintain_order="left")
+        .with_columns(product=pl.coalesce("bundle", "product"))
+        .select(lines.columns)
+        for lines in (old, new)
+    ]
+    return found[0], found[1]
+
+
 def unmapped(lines: pl.DataFrame, names: Names) -> pl.DataFrame:
     """One row per name that means nothing here: what (customer, product), legacy, lines, and the
     nearest names that are known (texts, best first)."""

@@ -15,6 +15,7 @@ from meterhouse.invoicing.approval_rules import LIMITS, RULES, judged
 from meterhouse.lake import Commit, Lake
 from meterhouse.run import policies
 from meterhouse.run.approvals import APPROVED, append_commands, decisions, discarded
+from meterhouse.run.edits import changed_since
 from meterhouse.run.gate import blocked_drafts, fired_on
 from meterhouse.run.manual import changed_by_hand
 from meterhouse.warehouse import Warehouse
@@ -112,7 +113,8 @@ def kept_back(
     undecided = drafts.filter("is_blocked").select("draft_id", "blocked_reason").iter_rows()
     reasons = {
         "grace": policies.in_grace(db, drafts, said, through),
-        "waiting": waiting,
+        # Approved or not: what stands here is not what people want any more.
+        "waiting": {**waiting, **changed_since(db, drafts)},
         "discarded": discarded(found),
         "blocked": {**dict(undecided), **blocked_drafts(db, drafts, run_id)},
     }

@@ -68,7 +68,7 @@ SINCE = f"""
 with given as (
     select kind, subject_id, payload from facts.commands
     where kind in ('{COMMAND}', '{WITHDRAWN}', '{ONE_OFF}', '{ONE_OFF_WITHDRAWN}')
-        and batch_seq > $known_at
+        and batch_seq > (select max(known_at) from ops.run)
 ),
 named as (
     select payload::json->>'$.draft_id' as draft_id from given
@@ -93,11 +93,9 @@ def standing(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     return db.sql(STANDING).pl().select(pl.col(n).cast(kind) for n, kind in EDITS.items())
 
 
-def changed_since(
-    db: duckdb.DuckDBPyConnection, drafts: pl.DataFrame, known_at: int
-) -> dict[str, str]:
+def changed_since(db: duckdb.DuckDBPyConnection, drafts: pl.DataFrame) -> dict[str, str]:
     """Drafts that were edited after their run, with the sentence that says so."""
-    named = {row[0] for row in db.execute(SINCE, {"known_at": known_at}).fetchall()}
+    named = {row[0] for row in db.execute(SINCE).fetchall()}
     return {one: CHANGED for one in drafts["draft_id"].to_list() if one in named}
 
 

@@ -15,7 +15,7 @@ from meterhouse.lake import Commit, Lake
 from meterhouse.lake_views import views
 from meterhouse.ledger.posting import entries, unbalanced
 from meterhouse.pricing.order import MODIFIERS
-from meterhouse.run import edits, prepaid, taxes
+from meterhouse.run import prepaid, taxes, written_off
 from meterhouse.run.approvals import append_commands
 from meterhouse.run.approving import commands_of_issue, kept_back, resolve
 from meterhouse.run.commands import closed_until
@@ -117,13 +117,18 @@ def issue(lake: Lake, draft_ids: Sequence[str] = (), warehouse: Warehouse | None
         held = refused(drafts, said, ISSUE, lake.settings.actor)
         # Who names a draft does not want to wait until it can change no more.
         held |= {d: why for d, (s, why) in kept.back.items() if not (draft_ids and s == "grace")}
-        held |= edits.changed_since(db, drafts, known_at)
+        # Who names a draft has it issued, however small it is.
+        asked = [] if draft_ids else written_off.free(drafts, kept.back, held)
+        small = written_off.small_lines(db, asked)
+        held = {d: why for d, why in held.items() if d not in set(small["draft_id"])}
+        drafts = drafts.join(small, on="draft_id", how="anti")
         ready = drafts.filter(~pl.col("draft_id").is_in(list(held)))
         held.update(_overdrawn(db, ready))
         ready = ready.filter(~pl.col("draft_id").is_in(list(held)))
         if not ready.height:
-            return Issued(None, (), tuple(sorted(held.items())))
-        prepared = _Prepared.read(db, ready, run_id, known_at, through)
+            batch = written_off.alone(lake, small)
+            return Issued(batch, (), tuple(sorted(held.items())))
+        prepared = _Prepared.read(db, ready, small, run_id, known_at, through)
         ruled = ready.filter(pl.col("draft_id").is_in(kept.taken))
         commands = commands_of_issue(ready, ruled, run_id, said)
         with lake.session() as session:
@@ -138,6 +143,7 @@ class _Prepared:
     """Everything one issue writes, but the numbers, which only the commit can take."""
 
     ready: pl.DataFrame
+    small: pl.DataFrame
     lines: pl.DataFrame
     determinants: pl.DataFrame
     entities: pl.DataFrame
@@ -152,6 +158,7 @@ class _Prepared:
         cls,
         db: duckdb.DuckDBPyConnection,
         ready: pl.DataFrame,
+        small: pl.DataFrame,
         run_id: str,
         known_at: int,
         through: Any,
@@ -170,7 +177,8 @@ class _Prepared:
         entities = db.sql("from book.entities").pl()
         run = {"run_id": run_id, "known_at": known_at, "through": through}
         return cls(
-            ready, lines, determinants, entities, accrued, paid, ruled, closed_until(db), run
+            *(ready, small, lines, determinants, entities, accrued, paid, ruled),
+            *(closed_until(db), run),
         )
 
     def write(self, commit: Commit, commands: pl.DataFrame) -> tuple[int, tuple[str, ...]]:
@@ -199,6 +207,7 @@ class _Prepared:
             commit.db.register("frame_in", frame.sort(ORDER[table]).to_arrow())
             commit.append(table, "select * from frame_in")
             commit.db.unregister("frame_in")
+        written_off.append(commit, self.small)
         append_commands(commit, commands)
         return commit.batch_seq, tuple(documents["number"].to_list())
 

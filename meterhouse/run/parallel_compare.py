@@ -11,7 +11,7 @@ from meterhouse.errors import UsageError
 from meterhouse.lake import Commit, Lake
 from meterhouse.money import AMOUNT
 from meterhouse.parallel.compare import Compared, compared
-from meterhouse.parallel.names import with_names
+from meterhouse.parallel.names import bundled, with_names
 from meterhouse.run.commands import record
 from meterhouse.run.parallel_lines import as_new, as_old, legacy_lines, our_lines
 from meterhouse.run.parallel_map import maps_of, names_of, shared_name
@@ -79,7 +79,7 @@ def compare_month(
     if customers:
         old, new = (one.filter(pl.col("customer_id").is_in(customers)) for one in (old, new))
         kept_out = kept_out.filter(pl.col("customer_id").is_in(customers))
-    result = compared(old, new)
+    result = compared(*bundled(old, new))
     documents = old.filter(pl.col("period") == 0)["number"].n_unique()
     report = _hash(period, cohort, result, kept_out)
     return MonthCompared(period, cohort, result, kept_out, documents, report)

@@ -143,14 +143,14 @@ def names_of(db: duckdb.DuckDBPyConnection) -> Names:
 def shared_name(targets: set[str], component: str | None = None) -> pl.Expr:
     """What a line is called on both sides, of `item_id`, `product_id` and maybe a component.
 
-    A target such as `api+tiers` is one old product for several of ours.
+    A target such as `api+tiers` is one old product for several of ours; see `names.bundled`.
     """
-    whole = {part: target for target in sorted(targets) for part in target.split("+")}
+    known = sorted({part for target in targets for part in target.split("+")})
     item, product = pl.col("item_id"), pl.col("product_id")
     parts = [item, product]
     if component is not None:
         parts = [pl.format("{}/{}", item, pl.col(component)), *parts]
-    found = [one.replace_strict(whole, default=None, return_dtype=pl.String) for one in parts]
+    found = [pl.when(one.is_in(known)).then(one) for one in parts]
     role = pl.col(component) if component is not None else pl.lit(None, pl.String)
     return pl.coalesce(*found, item, role)
 

@@ -16,6 +16,7 @@ from meterhouse.run.second_asking import ASKED, PARTS
 from meterhouse.second_rater.amounts import statements
 from meterhouse.second_rater.items import STATEMENTS as AFTER_PRICE
 from meterhouse.second_rater.numbers import MONEY, money_text, ten_to
+from meterhouse.second_rater.pieces import BY_PARTS
 
 # Units whose lines stand and were not compared since they were rated.
 NEW = """
@@ -96,8 +97,11 @@ def _compare(db: duckdb.DuckDBPyConnection) -> bool:
     db.execute(NEW)
     if db.execute("select 1 from second_new limit 1").fetchone() is None:
         return False
-    told = statements("second_asked", "second_measured")
-    for statement in (ASKED, PARTS, *told):
+    db.execute(ASKED)
+    by_parts = f"select 1 from second_asked where price_model in {BY_PARTS} limit 1"
+    has_parts = db.execute(by_parts).fetchone() is not None
+    told = statements("second_asked", "second_measured" if has_parts else None)
+    for statement in (*((PARTS,) if has_parts else ()), *told):
         db.execute(statement)
     modified = "select 1 from second_lines where modifiers is not null limit 1"
     after = AFTER_PRICE if db.execute(modified).fetchone() else ()
@@ -115,9 +119,10 @@ def summary(run: Run, db: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
 def standing(db: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """The same of the lines that stand in a warehouse, or its published copy."""
-    # A copy that an earlier release published has no such table.
-    known = db.execute("select 1 from duckdb_tables() where table_name = 'compared'").fetchone()
-    found = dict(db.execute(SUMS).fetchall()) if known else {}
+    try:
+        found = dict(db.execute(SUMS).fetchall())
+    except duckdb.CatalogException:
+        found = {}  # A copy that an earlier release published has no such table.
     return {"is_on": True, "compared": found.pop(None, 0), "not_covered": found}
 
 

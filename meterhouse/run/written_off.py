@@ -7,11 +7,13 @@ No entry is posted, because none of it was recognised; what a close accrued of i
 takes back. Who names a draft to issue has it issued.
 """
 
+from collections.abc import Mapping
+
 import duckdb
 import polars as pl
 
 from meterhouse.invoicing.by_hand import BY_HAND
-from meterhouse.lake import Commit
+from meterhouse.lake import Commit, Lake
 from meterhouse.pricing.order import MODIFIERS
 from meterhouse.schema import FACTS
 
@@ -74,6 +76,19 @@ order by draft_id, line_no
 """
 
 
+def free(
+    drafts: pl.DataFrame, kept: Mapping[str, tuple[str, str]], held: Mapping[str, str]
+) -> list[str]:
+    """The drafts that could be written off: nothing holds them but that somebody approves them,
+    which what is asked of nobody does not need."""
+    waiting = {
+        draft
+        for draft, (state, why) in kept.items()
+        if (state, why) == ("waiting", held.get(draft))
+    }
+    return [one for one in drafts["draft_id"].sort() if one in waiting or one not in held]
+
+
 def small_lines(db: duckdb.DuckDBPyConnection, drafts: list[str]) -> pl.DataFrame:
     """The lines of those of the drafts that are written off, columns of facts.written_off."""
     columns = list(FACTS["written_off"])
@@ -98,3 +113,16 @@ def append(commit: Commit, lines: pl.DataFrame) -> None:
     commit.db.register("frame_in", lines.to_arrow())
     commit.append("written_off", "select * from frame_in")
     commit.db.unregister("frame_in")
+
+
+def alone(lake: Lake, lines: pl.DataFrame) -> int | None:
+    """Write off in a commit of its own, where nothing is issued beside it; returns its batch."""
+    if lines.is_empty():
+        return None
+
+    def write(commit: Commit) -> int:
+        append(commit, lines)
+        return commit.batch_seq
+
+    with lake.session() as session:
+        return lake.commit(session, write)

@@ -87,10 +87,11 @@ from {{asked}} as asked left join amounts using (line_no)
 """
 
 
-def statements(asked: str, parts: str) -> tuple[str, ...]:
+def statements(asked: str, parts: str | None) -> tuple[str, ...]:
     """The SQL, in order, that makes temp table second_lines: what is in `asked` with `amount`
     (whole smallest units of the currency), `places` and `reason` (null where it was rated).
 
-    `parts` is a table of what the lines of prices by parts are made of, see pieces.py.
+    `parts` is a table of what the lines of prices by parts are made of, see pieces.py;
+    None where `asked` has no such price: the SQL is shorter by half.
     """
     return (*pieces(asked, parts), tiers("second_pieces"), COSTS, LINES.format(asked=asked))

@@ -127,7 +127,7 @@ join tiers on tiers.price = asked.price and tiers.tier_no = coalesce(highest.tie
 where why_not is null and price_model = 'capacity'
 group by asked.line_no
 """
-PIECES = f"""
+OWN = f"""
 create or replace temp table second_pieces as
 select line_no, price, price_model, sign, reached as units
 from (
@@ -136,6 +136,9 @@ from (
     select *, -1 as sign, before as reached from {{asked}} where before is not null
 )
 where why_not is null and price_model not in {BY_PARTS}
+"""
+PIECES = f"""
+{OWN}
 union all
 select line_no, cast(inside as varchar), inside->>'$.model', 1, cast(units as hugeint)
 from (select * from ({IN_CELLS}) union all select * from ({BY_OTHER}))
@@ -147,9 +150,11 @@ from ({BY_HIGHEST})
 """
 
 
-def pieces(asked: str, parts: str) -> tuple[str, ...]:
+def pieces(asked: str, parts: str | None) -> tuple[str, ...]:
     """SQL that makes temp table second_pieces of the lines in `asked`: line_no, price, price_model,
-    sign (-1 is taken off) and units (10^-12)."""
+    sign (-1 is taken off) and units (10^-12). Without `parts`, no price is made of any."""
+    if parts is None:
+        return (OWN.format(asked=asked),)
     return (
         PARTS.format(asked=asked, parts=parts),
         CELLS,

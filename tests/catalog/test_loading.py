@@ -211,7 +211,7 @@ def test_faults_of_shape_are_told_in_words_of_the_file(faults):
         ("number_format: '{year}{number:9999999d}'", "must hold {year} and {number}"),
         ("number_format: '{entity.__class__}{year}{number}'", "must hold {year}"),
         ("bank: {iban: DE89370400440532013001}", "check digits"),
-        ("approval: auto", "'manual' or 'automatic'"),
+        ("approval: auto", "'manual', 'automatic' or 'rules'"),
         ("locale: xx-YY", "no language tag of BCP 47 that is known"),
         ("locale: de_DE", "locale"),
         ("branding: {accent: red}", "accent"),

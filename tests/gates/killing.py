@@ -32,7 +32,7 @@ COMMITS = ("properties", *ENDS)
 # Passed once by every commit; the others once by every file.
 BY_COMMIT = ("commit.begin", "commit.counter", "commit.cursor", "commit.before", "commit.after")
 BY_FILE = ("commit.write", "commit.fsync", "commit.hash", "commit.rename", "commit.register")
-FILES_OF_AN_ISSUE = 7
+FILES_OF_AN_ISSUE = 8
 LAST_PLACE = "commit.after"
 
 

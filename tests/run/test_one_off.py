@@ -1,11 +1,14 @@
 """One-off invoices: drafted until they are issued, once, taxed and posted as every other."""
 
+import json
 from datetime import date
 from decimal import Decimal
 
 import pytest
+from click.testing import CliRunner
 
 from meterhouse.catalog.one_offs import read_one_offs
+from meterhouse.cli.main import cli
 from meterhouse.errors import Rejected
 from meterhouse.run.one_offs import record_one_offs, withdraw_one_off
 from meterhouse.run.rebuild import rebuild
@@ -62,7 +65,7 @@ def test_a_file_holds_many_and_tells_every_fault_at_once(tmp_path):
     assert len(given(tmp_path, as_json, "one.json")[1]) > 3
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @GREAT_EXPECTATIONS
 def test_it_is_billed_once_taxed_posted_and_made_again_to_the_byte(october, tmp_path):
     asked, _ = given(tmp_path)
@@ -125,4 +128,12 @@ def test_what_the_book_does_not_hold_is_told_and_nothing_is_recorded(in_october,
         "later: no customer alpa is in the book; did you mean 'alpha'?",
         "Nothing was recorded.",
     ]
+    (tmp_path / "wrong.yaml").write_text(FILE.replace("id: setup-1", "name: setup-1"))
+    (tmp_path / "right.yaml").write_text(FILE)
+    call = ["--home", str(in_october.path), "invoices", "one-off"]
+    refused = CliRunner().invoke(cli, [*call, str(tmp_path / "wrong.yaml")])
+    assert refused.exit_code != 0
+    assert "wrong.yaml:1: an invoice without an id" in refused.stderr
+    planned = CliRunner().invoke(cli, [*call, str(tmp_path / "right.yaml"), "--dry-run", "--json"])
+    assert json.loads(planned.stdout)["recorded"] == ["setup-1", "support-1", "later"]
     assert in_october.count_facts() == before

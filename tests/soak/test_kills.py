@@ -39,7 +39,7 @@ BETWEEN = {
     "publish.renamed": None,
 }
 IN_COMMITS = [(place, commit, 1) for place in BY_COMMIT for commit in COMMITS]
-# The last file of a batch is its row of facts.batches, of an issue the taxes of its documents.
+# The last file of a batch is its row of facts.batches, of an issue the command that says who.
 IN_FILES = [
     (place, commit, nth)
     for place in BY_FILE
