@@ -1,6 +1,5 @@
 """Small corrections are written off: only for the customer, up to a limit, and never billed."""
 
-from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -45,6 +44,6 @@ def test_a_small_increase_is_written_off_once_and_counts_as_billed(tmp_path):
     assert (done.failed, [one["net"] for one in done.drafts]) == (set(), [Decimal("-1.00")])
     assert total(home) == Decimal("30.20")
     # Nothing of it waits to be billed.
-    closed = close(home.lake, date(2026, 2, 1))
+    closed = close(home.lake, MONTHS[1])
     assert [one for one in closed["posted"] if one["event"] == "usage.accrued"] == []
     assert [one for one in rebuild(home.lake, None) if not one.is_identical] == []
