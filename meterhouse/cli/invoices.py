@@ -15,6 +15,7 @@ from meterhouse.cli.issuing import planned, show_approved, show_planned, sums_te
 from meterhouse.cli.one_off import bill, one_off
 from meterhouse.cli.options import DAY, DRAFT, NUMBER
 from meterhouse.cli.upcoming import upcoming
+from meterhouse.cli.written_off import written_off
 from meterhouse.errors import UsageError
 
 STATES = ("blocked", "waiting", "grace", "approved", "discarded", "issued", "void")
@@ -195,6 +196,6 @@ for command in (
     *(documents.pdf, documents.html, documents.xml, documents.usage, documents.pack),
     *(credit.credit, voiding.void, voiding.mark_sent),
     *(approval.discard, approval.reopen, approval.history, approval.diff),
-    *(upcoming, one_off, bill, edit, edits),
+    *(upcoming, one_off, bill, edit, edits, written_off),
 ):
     invoices.add_command(command)
