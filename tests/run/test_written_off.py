@@ -6,6 +6,7 @@ import pytest
 
 from meterhouse.run.close import close
 from meterhouse.run.rebuild import rebuild
+from meterhouse.run.voiding import void
 from tests.run.test_net_corrections import MONTHS, home_with, use
 from tests.truth.harness import GREAT_EXPECTATIONS
 
@@ -46,4 +47,20 @@ def test_a_small_increase_is_written_off_once_and_counts_as_billed(tmp_path):
     # Nothing of it waits to be billed.
     closed = close(home.lake, MONTHS[1])
     assert [one for one in closed["posted"] if one["event"] == "usage.accrued"] == []
+    assert [one for one in rebuild(home.lake, None) if not one.is_identical] == []
+
+
+@pytest.mark.soak
+def test_a_void_lifts_what_was_written_off_of_its_invoice(tmp_path):
+    home = home_with(tmp_path / "home", write_off_below={"EUR": "1.00"})
+    home.land([use(1, "eu", 100)])
+    (first,) = home.issue(MONTHS[0]).issued.numbers
+    home.land([use(1, "eu", 7)])
+    home.issue(MONTHS[0])
+    assert home.rows(WRITTEN) == [("eu", Decimal("0.70"), first)]
+    void(home.lake, [first], "wrong buyer", MONTHS[0])
+    assert home.rows(WRITTEN) == []
+    done = home.issue(MONTHS[0])
+    assert (done.failed, [one["net"] for one in done.drafts]) == (set(), [Decimal("10.70")])
+    assert home.issue(MONTHS[0]).drafts == []
     assert [one for one in rebuild(home.lake, None) if not one.is_identical] == []
