@@ -22,6 +22,7 @@ LISTS: Mapping[str, str] = {
     "entities": "entity",
     "payment_terms": "payment_terms",
     "tax_rules": "tax_rule",
+    "criteria": "criterion",
     "event_types": "event_type",
     "meters": "meter",
     "products": "product",

@@ -114,7 +114,7 @@ class Entity(Documented):
     SELDOM: ClassVar[frozenset[str]] = Documented.SELDOM | {
         *("registrations", "tax"),
         *("auto_approve", "approvals", "approvers", "issuers", "grace_days"),
-        *("decreases", "write_off_below", "write_off_limit"),
+        *("decreases", "write_off_below", "write_off_limit", "go_live_months"),
     }
 
     legal_name: Text = Field(description="Name in the register, printed on invoices.")
@@ -175,6 +175,11 @@ class Entity(Documented):
         None,
         description="Most that is written off of a payer in a year, before tax, by currency; "
         "absent: ten times `write_off_below`.",
+    )
+    go_live_months: Annotated[int, Field(ge=1, le=36)] | None = Field(
+        None,
+        description="Months of the parallel run that must be signed off for a customer before its "
+        "documents are issued; absent: none.",
     )
 
     @model_validator(mode="after")

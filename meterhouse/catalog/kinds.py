@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from meterhouse.catalog.criteria import Criterion
 from meterhouse.catalog.documents import Customer, Entity, EventType
 from meterhouse.catalog.fields import Day, Id, Strict
 from meterhouse.catalog.meters import Meter
@@ -23,6 +24,7 @@ KINDS: Mapping[str, type[Strict]] = {
     "plan": Plan,
     "customer": Customer,
     "contract": Contract,
+    "criterion": Criterion,
 }
 
 

@@ -22,6 +22,7 @@ KindName = Literal[
     "entity",
     "payment_terms",
     "tax_rule",
+    "criterion",
     "event_type",
     "meter",
     "product",

@@ -144,6 +144,35 @@ def report(
         context.exit(UNEXPLAINED)
 
 
+@parallel.command("sign-off")
+@click.option("--period", required=True, metavar="MONTH", help="Month of service, like 2025-01.")
+@click.option("--cohort", default="all", help="Name of the customers that were compared together.")
+@click.option("--reason", required=True, help="Why it may go live; stays on record.")
+@click.option("--tolerance", default="0", metavar="AMOUNT", help="Unexplained per customer.")
+@pass_app
+def sign_off(app: App, period: str, cohort: str, reason: str, tolerance: str) -> None:
+    """Accept the recorded comparison of a month: the sign-off of a person, by name and date.
+
+    Refused where something is unexplained or kept out, or the comparison came out otherwise since.
+    An entity with `go_live_months` issues for a customer when as many months are signed off.
+    """
+    from decimal import Decimal, InvalidOperation
+
+    from meterhouse.errors import UsageError
+    from meterhouse.run import parallel_signing
+
+    try:
+        most = Decimal(tolerance)
+    except InvalidOperation:
+        raise UsageError(
+            f"--tolerance {tolerance!r} is not a decimal; nothing was signed off."
+        ) from None
+    with app.working("Comparing again", "Nothing is changed by a comparison."):
+        batch = parallel_signing.sign_off(app.lake, period, cohort, reason, most)
+    payload = {"period": period, "cohort": cohort, "batch_seq": batch}
+    app.show(payload, lambda console: console.print(f"Signed off as batch {batch}."))
+
+
 @parallel.command()
 @click.argument("file", type=FILE)
 @click.option("--period", required=True, metavar="MONTH", help="Month of posting, like 2025-01.")

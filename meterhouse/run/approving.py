@@ -116,7 +116,11 @@ def kept_back(
         # Approved or not: what stands here is not what people want any more.
         "waiting": {**waiting, **changed_since(db, drafts)},
         "discarded": discarded(found),
-        "blocked": {**dict(undecided), **blocked_drafts(db, drafts, run_id)},
+        "blocked": {
+            **policies.not_live(db, drafts, said),
+            **dict(undecided),
+            **blocked_drafts(db, drafts, run_id),
+        },
     }
     # Of several states the last one stands, with its sentence.
     back = {draft: (state, why) for state, all in reasons.items() for draft, why in all.items()}

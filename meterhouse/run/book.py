@@ -83,7 +83,8 @@ TABLES = {
             coalesce((content->>'$.grace_days')::bigint, 0) as grace_days,
             content->>'$.decreases' as decreases,
             nullif((content->'$.write_off_below')::varchar, 'null') as write_off_below,
-            nullif((content->'$.write_off_limit')::varchar, 'null') as write_off_limit
+            nullif((content->'$.write_off_limit')::varchar, 'null') as write_off_limit,
+            coalesce((content->>'$.go_live_months')::bigint, 0) as go_live_months
         from latest where kind = 'entity'""",
     # One row per terms of payment.
     "terms": """

@@ -13,6 +13,7 @@ import polars as pl
 
 from meterhouse.catalog.approval_documents import EVERYBODY
 from meterhouse.errors import Rejected
+from meterhouse.run.parallel_signing import signed
 
 # A warehouse of an earlier release, which lists only read, lacks them.
 _LATER = {
@@ -21,6 +22,7 @@ _LATER = {
     "approvers": pl.lit(None, pl.String),
     "issuers": pl.lit(None, pl.String),
     "grace_days": pl.lit(0, pl.Int64),
+    "go_live_months": pl.lit(0, pl.Int64),
 }
 APPROVE, ISSUE = "approvers", "issuers"
 _VERBS = {APPROVE: "approve drafts", ISSUE: "issue documents"}
@@ -41,7 +43,7 @@ qualify row_number() over (
 
 def policies(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """One row per entity: entity_id, approval, auto_approve, approvals, approvers, issuers (JSON
-    text or null), grace_days."""
+    text or null), grace_days, go_live_months."""
     found = db.sql("from book.entities").pl()
     missing = {name: value for name, value in _LATER.items() if name not in found.columns}
     return found.with_columns(**missing).select("entity_id", "approval", *_LATER)
@@ -94,6 +96,28 @@ def in_grace(
         .filter(pl.col("until") > through)
     )
     why = pl.format("It may still change until {}; name it to issue it earlier.", "until")
+    return dict(waiting.select("draft_id", why=why).iter_rows())
+
+
+def not_live(
+    db: duckdb.DuckDBPyConnection, drafts: pl.DataFrame, said: pl.DataFrame
+) -> dict[str, str]:
+    """Draft to the sentence how many months of the parallel run are signed off for its payer."""
+    gated = said.filter(pl.col("go_live_months") > 0).select("entity_id", "go_live_months")
+    asked = drafts.join(gated, on="entity_id")
+    if asked.is_empty():
+        return {}
+    months = signed(db).group_by("customer_id").agg(done=pl.col("period").n_unique().cast(pl.Int64))
+    waiting = (
+        asked.join(months, on="customer_id", how="left")
+        .with_columns(pl.col("done").fill_null(0))
+        .filter(pl.col("done") < pl.col("go_live_months"))
+    )
+    why = pl.format(
+        "Customer {} is not live: {} of {} months of the parallel run are signed off. "
+        "`meterhouse parallel sign-off` does.",
+        *("customer_id", "done", "go_live_months"),
+    )
     return dict(waiting.select("draft_id", why=why).iter_rows())
 
 

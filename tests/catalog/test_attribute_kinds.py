@@ -28,6 +28,7 @@ DOCUMENTS = {
         "customer": "x", "entity": "x", "currency": "EUR", "zone": "UTC", "start": "2024-01-01",
         "payment_terms": "x", "items": [{"id": "a", "description": "A", "price": FLAT}],
     },
+    "criterion": {"criterion": "All agrees", "measure": "by_hand", "owner": "Finance"},
 }  # fmt: skip
 
 
