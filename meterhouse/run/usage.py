@@ -15,6 +15,14 @@ from meterhouse.warehouse import pin_table
 
 VIEWS = "path:models/staging"
 MODELS = (VIEWS, "path:models/usage")
+COMPILED = """
+select
+    (select string_agg(rules::varchar, '|' order by rules::varchar) from ops.meter_rules as rules),
+    (
+        select string_agg(distinct name, '|' order by name) from book.properties
+        where not is_required
+    )
+"""
 # The one view that is another for each run: the events that are new.
 EACH_TIME = "stg_facts__new_events"
 TABLES = ("usage.daily", "usage.measured", "usage.determinants")
@@ -46,9 +54,11 @@ def fold_usage(
 
 
 def _views_of(run: Run, db: duckdb.DuckDBPyConnection) -> str:
-    """What the views are made of: our code and the columns of events, which properties add to."""
+    """What the views are made of: our code, the columns of events, which properties add to, and
+    what dbt reads while it compiles them: the rules of meters, and what properties may lack."""
     columns = db.sql("select * from facts.usage_events limit 0").columns
-    return short_hash([code_hash(run.lake.settings.models), *columns])
+    compiled = db.execute(COMPILED).fetchone() or ()
+    return short_hash([code_hash(run.lake.settings.models), *columns, *map(str, compiled)])
 
 
 def _models_of(db: duckdb.DuckDBPyConnection, made_of: str) -> tuple[str, ...]:

@@ -120,6 +120,7 @@ def test_every_number_names_its_unit_and_every_instant_its_clock(columns):
     assert [row for row in instants if "UTC" not in row[4]] == []
 
 
+@pytest.mark.soak
 def test_a_column_that_holds_a_null_says_what_null_means(home, columns):
     tables = {}
     for schema, table, column, _, comment in columns:

@@ -237,8 +237,9 @@ def test_a_run_after_which_nothing_changed_says_so_and_repeats_its_result(copy):
 @pytest.mark.parametrize(
     "change",
     [
-        *("usage", "warehouse"),
+        "usage",
         *(pytest.param(one, marks=pytest.mark.soak) for one in ("day", "settings", "book")),
+        pytest.param("warehouse", marks=pytest.mark.soak),
         pytest.param("published", marks=pytest.mark.soak),
     ],
 )
@@ -278,6 +279,7 @@ def test_what_comes_in_while_a_run_is_at_work_is_billed_by_the_next(copy):
     assert bill(lake, THROUGH).is_unchanged
 
 
+@pytest.mark.soak
 def test_a_run_that_was_broken_off_leaves_nothing_finished(copy):
     lake = copy()
     bill(lake, THROUGH, full=True)

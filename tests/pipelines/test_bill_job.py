@@ -59,6 +59,7 @@ def test_a_run_issues_what_the_command_line_issues_and_a_second_run_nothing(new_
     assert documents(lake) == documents(by_hand)
 
 
+@pytest.mark.soak
 def test_three_months_as_one_range_are_the_run_of_the_last_day(new_home, documents):
     by_hand = new_home("by_hand")
     bill(by_hand, date(2024, 2, 1))
@@ -69,6 +70,7 @@ def test_three_months_as_one_range_are_the_run_of_the_last_day(new_home, documen
     assert documents(lake) == documents(by_hand)
 
 
+@pytest.mark.soak
 def test_a_day_before_an_issued_document_is_a_dry_run_that_says_so(new_home, documents):
     lake = new_home()
     bill(lake, date(2024, 1, 1))

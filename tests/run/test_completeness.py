@@ -171,6 +171,7 @@ def test_a_waiver_of_each_meter_lets_it_be_billed(stating):
     assert done.billed == READERS - {"sato-main"}
 
 
+@pytest.mark.soak
 def test_a_restated_event_counts_once_also_when_it_moves_to_another_day_later(home, monkeypatch):
     monkeypatch.setenv("METERHOUSE_NOW", "2025-12-01T06:00:00Z")
     path = home.path / "meterhouse.yaml"
@@ -192,6 +193,7 @@ def test_a_restated_event_counts_once_also_when_it_moves_to_another_day_later(ho
 
 
 @GREAT_EXPECTATIONS
+@pytest.mark.soak
 def test_both_sides_are_published_and_an_idle_second_run_moves_no_pin(stating):
     count, total = held_by_lake(stating, "2025-11-12")
     state(stating, events=2, tokens=9)

@@ -76,6 +76,7 @@ def replaced(home, book, day, events, number):
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
+@pytest.mark.soak
 def test_any_sequence_of_corrections_gives_the_usage_of_the_newest_versions(another, steps):
     home, book, values = another(), {}, {}
     for number, step in enumerate(steps):
@@ -119,6 +120,7 @@ def determinants(home):
     return {row[:3]: row[3:] for row in rows}
 
 
+@pytest.mark.soak
 def test_a_backfill_of_a_past_month_changes_its_windows_alone_and_is_billed_by_the_next_run(
     october,
 ):
@@ -138,6 +140,7 @@ def test_a_backfill_of_a_past_month_changes_its_windows_alone_and_is_billed_by_t
     assert (line["service"]["start"], line["amount"]) == ("2025-09-01", "0.20")
 
 
+@pytest.mark.soak
 def test_a_window_below_zero_is_held_and_the_rest_of_the_book_is_billed(home):
     home.load(
         [

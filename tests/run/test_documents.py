@@ -166,6 +166,7 @@ def test_usage_adds_up_to_every_line_of_every_document(in_october):
     assert checked > 5
 
 
+@pytest.mark.soak
 def test_usage_of_corrections_is_what_each_document_knew(october):
     for tokens, through in ((100_000, MONTHS[1]), (40_000, MONTHS[1]), (70_000, MONTHS[2])):
         october.load([stated(tokens)])

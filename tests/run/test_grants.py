@@ -128,6 +128,7 @@ def test_units_that_recur_pay_first_roll_over_and_leave_overage(tmp_path):
     assert uses == [("2026-01-01", D(400)), ("2026-02-01", D(1300)), ("2026-03-01", D(100))]
 
 
+@pytest.mark.soak
 def test_paid_units_are_sold_once_and_cost_nothing_when_used(tmp_path):
     pack = {
         "id": "pack",

@@ -84,7 +84,7 @@ def check(path, steps):
     return home.issue(MONTHS[-1]).drafts
 
 
-@pytest.mark.parametrize("steps", KNOWN)
+@pytest.mark.parametrize("steps", [KNOWN[0], pytest.param(KNOWN[1], marks=pytest.mark.soak)])
 def test_late_usage_restated_events_and_other_prices_come_to_what_all_of_it_costs(tmp_path, steps):
     assert check(tmp_path / "home", steps) == []
 

@@ -59,12 +59,14 @@ def test_a_restored_lake_that_went_on_is_refused_whatever_its_numbers(restored):
         restored.issue(NEXT_DAY)
 
 
+@pytest.mark.soak
 def test_without_the_old_warehouse_the_restored_lake_is_billed(restored):
     shutil.rmtree(restored.lake.settings.warehouse.parent)
     restored.issue(NEXT_DAY)  # The second file still lies where it landed, and is read again.
     assert usage(restored) == [2]
 
 
+@pytest.mark.soak
 def test_other_code_reads_again_what_was_folded(backed_up, tmp_path):
     home = backed_up[0].copy(tmp_path / "home")
     with Warehouse(home.lake).connect(home.lake.head()) as db:

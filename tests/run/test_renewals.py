@@ -101,6 +101,7 @@ def test_phases_and_the_renewed_term_are_billed_by_their_dates(planned):
     assert planned.outcomes[-1].issued.numbers == ()
 
 
+@pytest.mark.soak
 def test_one_run_over_the_whole_time_bills_the_same(book_home, tmp_path):
     home = make(book_home, tmp_path)
     home.issue(NEW_YEAR)

@@ -189,6 +189,7 @@ def test_the_books_hold_each_amount_once(home):
     assert sum(-amount for account, amount in left.items() if account.startswith("rev")) == 580
 
 
+@pytest.mark.soak
 def test_every_document_can_be_rebuilt_from_determinants_and_from_events(home):
     numbers = home.rows(
         "select number from facts.documents "

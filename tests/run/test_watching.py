@@ -186,6 +186,7 @@ def test_names_that_nobody_knows_are_told_and_silence_nothing(used):
 
 
 @GREAT_EXPECTATIONS
+@pytest.mark.soak
 def test_the_marts_say_what_the_checks_say_also_after_the_thresholds_alone_changed(used):
     query = (
         "select customer_id, meter_id, kind, status, factor::varchar "

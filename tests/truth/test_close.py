@@ -65,6 +65,7 @@ def test_delivered_usage_is_accrued_and_cleared_by_its_invoice(home):
     assert "unbilled_receivable" not in balances(home, "us", date(2025, 10, 16))
 
 
+@pytest.mark.soak
 def test_an_accrual_is_cleared_when_the_invoice_was_already_issued(home):
     """The invoice of 1 October lies after the cut-off and was there before the close."""
     home.load([request("a", "twin", SEPTEMBER, 100_000)])

@@ -30,6 +30,7 @@ def test_documents_are_the_golden_ones(in_one_run, pytestconfig):
     assert text == GOLDEN.read_text()
 
 
+@pytest.mark.soak
 def test_billed_month_by_month_gives_the_documents_of_one_run(october, in_one_run):
     for through in MONTHS[2:]:
         assert october.issue(through).issued.numbers
@@ -38,6 +39,7 @@ def test_billed_month_by_month_gives_the_documents_of_one_run(october, in_one_ru
     assert len(set(numbers)) == len(numbers)
 
 
+@pytest.mark.soak
 def test_a_second_run_changes_no_fact(october):
     october.bill(MONTHS[1])
     before = october.count_facts()
@@ -46,6 +48,7 @@ def test_a_second_run_changes_no_fact(october):
     assert october.count_facts() == before
 
 
+@pytest.mark.soak
 def test_a_warehouse_that_was_deleted_changes_nothing(october, in_one_run):
     shutil.rmtree(october.path / "warehouse")
     assert october.issue(MONTHS[1]).issued.batch_seq is None
@@ -54,6 +57,7 @@ def test_a_warehouse_that_was_deleted_changes_nothing(october, in_one_run):
     assert october.contents() == in_one_run.contents()
 
 
+@pytest.mark.soak
 def test_a_run_that_looks_back_is_dry(october):
     before = october.count_facts()
     done = october.issue(MONTHS[0])

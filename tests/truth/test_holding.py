@@ -24,6 +24,7 @@ def waive(home, subject, expires):
         home.lake.commit(db, lambda c: record(c, "waive", [(subject, None)], payload, "Waived."))
 
 
+@pytest.mark.soak
 def test_usage_without_a_contract_is_in_a_named_bucket_and_blocks_where_the_account_says_so(home):
     outside = [request("s", "strict", SEPTEMBER, 7), request("b", "berlin", SEPTEMBER, 9)]
     home.load([*outside, request("t", "gurung", SEPTEMBER, 3)])
@@ -97,6 +98,7 @@ def test_a_customer_without_a_tax_decision_holds_back_its_documents_alone(home):
     assert home.issue(MONTHS[0]).billed == {"alpha-main"}
 
 
+@pytest.mark.soak
 def test_a_quantity_below_zero_holds_back_its_window(home):
     home.load([request("n", "twin", SEPTEMBER, -5), request("a", "alpha", SEPTEMBER, 5)])
     done = home.issue(MONTHS[0])

@@ -150,6 +150,7 @@ def test_the_invoice_of_the_year_end_adds_up(modified):
     assert sums == (Decimal("2518.38"), Decimal("100.74"), Decimal("2619.12"))
 
 
+@pytest.mark.soak
 def test_its_documents_can_be_rebuilt_from_determinants_and_from_events(modified):
     numbers = [
         row[0]
