@@ -43,6 +43,17 @@ class BookFault(MeterhouseError):
         )
 
 
+def _counted(faults: Sequence[str]) -> str:
+    return f"{len(faults):,} {'fault' if len(faults) == 1 else 'faults'}"
+
+
+def _listed(faults: Sequence[str]) -> str:
+    """A line for each of the first hundred, and how many more there are."""
+    told = [f"  - {fault}{'' if fault[-1:] == '?' else '.'}" for fault in faults[:100]]
+    rest = len(faults) - len(told)
+    return "\n".join([*told, *([f"  and {rest:,} more."] if rest else [])])
+
+
 class CorrectionFault(MeterhouseError):
     """Events that cannot be corrected as asked: one sentence per fault, the first hundred told."""
 
@@ -50,13 +61,9 @@ class CorrectionFault(MeterhouseError):
 
     def __init__(self, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
-        noun = "fault" if len(self.faults) == 1 else "faults"
-        told = [f"  - {fault}{'' if fault[-1:] == '?' else '.'}" for fault in self.faults[:100]]
-        rest = len(self.faults) - len(told)
-        more = [f"  and {rest:,} more."] if rest else []
         super().__init__(
-            f"The correction has {len(self.faults):,} {noun}; nothing was changed. "
-            "Correct them and give the command again:\n" + "\n".join([*told, *more])
+            f"The correction has {_counted(self.faults)}; nothing was changed. "
+            f"Correct them and give the command again:\n{_listed(self.faults)}"
         )
 
 
@@ -67,13 +74,9 @@ class HistoryFault(MeterhouseError):
 
     def __init__(self, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
-        noun = "fault" if len(self.faults) == 1 else "faults"
-        told = [f"  - {fault}{'' if fault[-1:] == '?' else '.'}" for fault in self.faults[:100]]
-        rest = len(self.faults) - len(told)
-        more = [f"  and {rest:,} more."] if rest else []
         super().__init__(
-            f"The history has {len(self.faults):,} {noun}; nothing was imported. "
-            "Correct the files and give the command again:\n" + "\n".join([*told, *more])
+            f"The history has {_counted(self.faults)}; nothing was imported. "
+            f"Correct the files and give the command again:\n{_listed(self.faults)}"
         )
 
 

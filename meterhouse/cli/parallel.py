@@ -164,9 +164,11 @@ def sign_off(app: App, period: str, cohort: str, reason: str, tolerance: str) ->
     try:
         most = Decimal(tolerance)
     except InvalidOperation:
+        most = Decimal("NaN")
+    if not most.is_finite() or most < 0:
         raise UsageError(
-            f"--tolerance {tolerance!r} is not a decimal; nothing was signed off."
-        ) from None
+            f"--tolerance {tolerance!r} is no decimal of zero or more; nothing was signed off."
+        )
     with app.working("Comparing again", "Nothing is changed by a comparison."):
         batch = parallel_signing.sign_off(app.lake, period, cohort, reason, most)
     payload = {"period": period, "cohort": cohort, "batch_seq": batch}

@@ -42,10 +42,10 @@ union select hash(contract_id) from facts.billed_lines
 """
 # SQL over a row with contract_id: the contracts whose difference the last drafting looked for.
 LOOKED = "hash(contract_id) in (select contract_no from ops.looked_at)"
-# Of the others nothing differs.
+# Of the others nothing differs; of a contract that failed nothing is desired.
 UNSEEN = f"""
-select contract_id, window_start_on, item_id, count(*) over () as keys from differing_keys
-where {{of}} order by {KEY} limit 20
+select contract_id, item_id, window_start_on, count(*) over () as keys from differing_keys
+where contract_id not in (select contract_id from ops.failures) order by {KEY} limit 20
 """
 
 
@@ -105,11 +105,9 @@ def unseen(db: duckdb.DuckDBPyConnection) -> list[str]:
     known_at, through = int(row[0]), row[1]
     db.execute(LOOKED_AT.format(known_at=known_at))
     find_differing(db, "billing.desired_lines", through.isoformat(), f"not {LOOKED}")
-    # Lines that are left out, and of contracts that failed, are no difference.
-    of = "contract_id not in (select contract_id from ops.failures)"
     return [
         f"Contract {contract}, item {item}, from {start}: what was billed is not what is desired, "
         f"and no run looked ({keys:,} such lines). Nothing was closed. Run `meterhouse run "
         "--through DATE --full` and tell the engineers."
-        for contract, start, item, keys in db.execute(UNSEEN.format(of=of)).fetchall()
+        for contract, item, start, keys in db.execute(UNSEEN).fetchall()
     ]

@@ -13,6 +13,7 @@ import polars as pl
 
 from meterhouse.errors import UsageError
 from meterhouse.lake import Lake
+from meterhouse.run.billed import KEY
 from meterhouse.run.context import Run
 from meterhouse.run.finished import forget_finish
 from meterhouse.run.inputs import are_kept, forget_rated
@@ -47,10 +48,6 @@ select contract_id, window_id, any_value(item_id) as item_id,
     sum(kept)::decimal(38, 18) as kept, sum(rated)::decimal(38, 18) as rated
 from sides group by contract_id, window_id order by contract_id, window_start_on, window_id
 """
-KEY = (
-    "contract_id, item_id, component, dimensions, payer_id, currency, window_start_on, "
-    "window_end_on"
-)
 # What was billed of windows that are due, and what it should have been.
 REBILLED = f"""
 with billed as (
