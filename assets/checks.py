@@ -36,6 +36,7 @@ TABLES = {
     "taxes_add_up": ["facts", "document_taxes"],
     "entries_balance": ["facts", "journal_entries"],
     "receivables_equal_documents": ["facts", "journal_lines"],
+    "balances_equal_the_ledger": ["facts", "journal_lines"],
     "numbers_are_gapless": ["facts", "documents"],
     "quarantine_is_empty": ["facts", "rejected_events"],
     "sources_are_on_time": ["facts", "batches"],

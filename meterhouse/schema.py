@@ -273,8 +273,9 @@ FACTS: dict[str, dict[str, str]] = {
         "written_on": "date",
         "run_id": "varchar",
     },
-    # One row per lot of a customer's balance (kind 'lot'), and per use of one: 'draw', 'refund' or
-    # 'expiry'. Amounts are positive; what is left of a lot is its amount less all its uses.
+    # One row per lot of a customer's balance (kind 'lot'), and per use of one: 'draw', 'refund',
+    # 'expiry' or 'void' (of the note that made it); a 'return' gives back what a voided document
+    # had drawn. Amounts are positive; what is left of a lot is it and its returns less its uses.
     "balance_moves": {
         "move_id": "varchar",
         "kind": "varchar",

@@ -194,7 +194,7 @@ def issue(
 
 for command in (
     *(documents.pdf, documents.html, documents.xml, documents.usage, documents.pack),
-    *(credit.credit, voiding.void, voiding.mark_sent),
+    *(credit.credit, credit.give, voiding.void, voiding.mark_sent),
     *(approval.discard, approval.reopen, approval.history, approval.diff),
     *(upcoming, one_off, bill, edit, edits, written_off),
 ):

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from meterhouse.cli import (
+    balance,
     billing,
     book,
     checks,
@@ -126,6 +127,7 @@ for command in (
     meters.meters,
     plans.plans,
     rebill.rebill,
+    balance.balance,
     renewals.renewals,
     commitments.commitments,
     whatif.whatif,

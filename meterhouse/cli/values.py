@@ -3,8 +3,10 @@
 import json
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
+
+from meterhouse.errors import UsageError
 
 
 def json_text(payload: Any) -> str:
@@ -44,6 +46,17 @@ def money_text(amount: Decimal | str | None, currency: str) -> str:
     whole, _, fraction = text.partition(".")
     padded = fraction.ljust(PLACES.get(currency, 2), "0")
     return f"{whole}.{padded}" if padded else whole
+
+
+def amount_of(text: str) -> Decimal:
+    """The amount that a person wrote; raises UsageError with a sentence where it is none."""
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite():
+        raise UsageError(f"{text!r} is not an amount such as 20.00. Nothing was done.")
+    return amount
 
 
 def grouped(text: str) -> str:

@@ -128,7 +128,11 @@ def einvoice_of(document: Mapping[str, Any]) -> Einvoice:
         net=amount["net"],
         tax=amount["tax_total"],
         gross=amount["total"],
-        prepaid=sign * Decimal(document.get("prepaid_applied") or 0),
+        prepaid=sign
+        * sum(
+            (Decimal(document.get(of) or 0) for of in ("prepaid_applied", "balance_applied")),
+            Decimal(0),
+        ),
     )
 
 

@@ -94,6 +94,8 @@ def _complete(drafts: pl.DataFrame) -> pl.DataFrame:
         "untaxed": pl.lit(0, dtype=AMOUNT),
         "prepaid": pl.lit(0, dtype=AMOUNT),
         "prepaid_by": pl.lit(None, dtype=pl.String),
+        "balance": pl.lit(0, dtype=AMOUNT),
+        "balance_by": pl.lit(None, dtype=pl.String),
         "note": pl.lit(None, dtype=pl.String),
     }
     missing = {name: value for name, value in nothing.items() if name not in drafts.columns}
@@ -101,16 +103,26 @@ def _complete(drafts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _content() -> pl.Expr:
-    """What a document says; one that prepaid money pays says it, and what is due after it."""
+    """What a document says; one that money of before pays says it, and what is due after it."""
     currency = pl.col("currency")
+    due = pl.col("total") - pl.col("prepaid") - pl.col("balance")
+    plain = {**_plain_content(), "amount_due": _money(due, currency)}
+    balance = {
+        "balance": embedded(pl.col("balance_by")),
+        "balance_applied": _money(pl.col("balance"), currency),
+    }
     prepaid = {
-        "amount_due": _money(pl.col("total") - pl.col("prepaid"), currency),
         "prepaid": embedded(pl.col("prepaid_by")),
         "prepaid_applied": _money(pl.col("prepaid"), currency),
     }
+    is_prepaid, is_drawn = pl.col("prepaid") > 0, pl.col("balance") > 0
     return (
-        pl.when(pl.col("prepaid") > 0)
-        .then(object_of({**_plain_content(), **prepaid}))
+        pl.when(is_prepaid & is_drawn)
+        .then(object_of({**plain, **prepaid, **balance}))
+        .when(is_prepaid)
+        .then(object_of({**plain, **prepaid}))
+        .when(is_drawn)
+        .then(object_of({**plain, **balance}))
         .otherwise(object_of(_plain_content()))
     )
 

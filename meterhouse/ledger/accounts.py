@@ -24,18 +24,31 @@ class Rule(NamedTuple):
 
 # Money that customers bought as credit and have not used.
 PREPAYMENTS = "customer_prepayments"
+# Money that customers have to their credit: of credit notes, deposits and adjustments.
+CREDITS = "customer_credits"
 ACCOUNTS = (
     Account("accounts_receivable", "asset", "debit"),
     Account("unbilled_receivable", "asset", "debit"),
     Account("deferred_revenue", "liability", "credit"),
+    Account("cash", "asset", "debit"),
     Account(PREPAYMENTS, "liability", "credit"),
+    Account(CREDITS, "liability", "credit"),
     Account("tax_payable", "liability", "credit"),
     Account("revenue", "income", "credit"),
+    Account("sales_discounts", "income", "debit"),
+    Account("breakage_revenue", "income", "credit"),
     Account("opening_balances", "equity", "credit"),
 )
 
 DOCUMENT_ISSUED = "document.issued"
 PREPAID_APPLIED = "prepaid.applied"
+BALANCE_ADDED = "balance.added"
+BALANCE_DEPOSITED = "balance.deposited"
+BALANCE_ADJUSTED = "balance.adjusted"
+BALANCE_APPLIED = "balance.applied"
+BALANCE_REFUNDED = "balance.refunded"
+BALANCE_EXPIRED = "balance.expired"
+ADJUSTMENT_EXPIRED = "balance.adjustment_expired"
 REVENUE_RECOGNISED = "revenue.recognised"
 USAGE_ACCRUED = "usage.accrued"
 ACCRUAL_CLEARED = "usage.accrual_cleared"
@@ -45,6 +58,8 @@ HISTORY_OPENED = "history.opened"
 REVERSED = {
     DOCUMENT_ISSUED: "document.voided",
     PREPAID_APPLIED: "prepaid.returned",
+    BALANCE_APPLIED: "balance.returned",
+    BALANCE_ADDED: "balance.taken_back",
     REVENUE_RECOGNISED: "revenue.unrecognised",
 }
 
@@ -57,6 +72,21 @@ RULES = (
     Rule(DOCUMENT_ISSUED, "tax", "tax_payable", "credit"),
     Rule(PREPAID_APPLIED, "applied", PREPAYMENTS, "debit"),
     Rule(PREPAID_APPLIED, "settled", "accounts_receivable", "credit"),
+    # What a note, a deposit or a kindness puts to a customer's credit, and what becomes of it.
+    Rule(BALANCE_ADDED, "from", "accounts_receivable", "debit"),
+    Rule(BALANCE_ADDED, "to", CREDITS, "credit"),
+    Rule(BALANCE_DEPOSITED, "from", "cash", "debit"),
+    Rule(BALANCE_DEPOSITED, "to", CREDITS, "credit"),
+    Rule(BALANCE_ADJUSTED, "from", "sales_discounts", "debit"),
+    Rule(BALANCE_ADJUSTED, "to", CREDITS, "credit"),
+    Rule(BALANCE_APPLIED, "from", CREDITS, "debit"),
+    Rule(BALANCE_APPLIED, "to", "accounts_receivable", "credit"),
+    Rule(BALANCE_REFUNDED, "from", CREDITS, "debit"),
+    Rule(BALANCE_REFUNDED, "to", "cash", "credit"),
+    Rule(BALANCE_EXPIRED, "from", CREDITS, "debit"),
+    Rule(BALANCE_EXPIRED, "to", "breakage_revenue", "credit"),
+    Rule(ADJUSTMENT_EXPIRED, "from", CREDITS, "debit"),
+    Rule(ADJUSTMENT_EXPIRED, "to", "sales_discounts", "credit"),
     Rule(REVENUE_RECOGNISED, "deferred", "deferred_revenue", "debit"),
     Rule(REVENUE_RECOGNISED, "earned", "revenue", "credit"),
     Rule(USAGE_ACCRUED, "accrued", "unbilled_receivable", "debit"),

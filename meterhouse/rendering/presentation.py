@@ -49,11 +49,14 @@ class Payment:
 
     @classmethod
     def at_issue(cls, content: dict[str, Any]) -> "Payment | None":
-        """Paid by prepaid credit alone, the rest due; None while a draft's tax is not decided."""
+        """Paid by prepaid credit and the balance alone; None while a draft's tax is not decided."""
         if content["total"] is None:
             return None
         issued_on = date.fromisoformat(content["dates"]["invoice_date"])
-        paid = Decimal(content.get("prepaid_applied", 0))
+        paid = sum(
+            (Decimal(content.get(name, 0)) for name in ("prepaid_applied", "balance_applied")),
+            Decimal(0),
+        )
         return cls(paid, Decimal(content["total"]) - paid, issued_on)
 
 

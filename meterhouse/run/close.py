@@ -1,4 +1,5 @@
-"""Close a period: earn what was billed in advance, accrue what was delivered and not billed.
+"""Close a period: earn what was billed in advance, accrue what was delivered and not billed, and
+let balances lapse that expired before.
 
 `cut_off` is the first day that stays open, at midnight of the entity. A close is one commit of
 entries and of the command itself; closing the same day again changes nothing.
@@ -20,6 +21,7 @@ from meterhouse.ledger.journal import unbalanced
 from meterhouse.ledger.recognition import recognise
 from meterhouse.money import AMOUNT, rounded
 from meterhouse.periods import zone_days
+from meterhouse.run import balance
 from meterhouse.run.charged_lines import LINES, charged, read_contracts, read_windows
 from meterhouse.run.commands import closed_until, record
 from meterhouse.run.context import Run
@@ -152,12 +154,13 @@ def close(
             if not entities.height:
                 return _summary(cut_off, [], pl.DataFrame(), None)
             _prove(run, db, entities)
-            heads, legs = _entries(run, db, entities, cut_off)
+            lapsed = balance.expired(db, entities, cut_off)
+            heads, legs = balance.with_entries(*_entries(run, db, entities, cut_off), lapsed)
         names = entities["entity_id"].to_list()
         if dry_run:
             return _summary(cut_off, names, heads.join(legs, on="entry_id"), None)
         with lake.session() as session:
-            batch = lake.commit(session, lambda c: _write(c, heads, legs, names, cut_off))
+            batch = lake.commit(session, lambda c: _write(c, heads, legs, lapsed, names, cut_off))
         refresh_marts(lake)
     return _summary(cut_off, names, heads.join(legs, on="entry_id"), batch)
 
@@ -261,8 +264,14 @@ def _cuts(entities: pl.DataFrame, cut_off: date) -> pl.DataFrame:
 
 
 def _write(
-    commit: Commit, heads: pl.DataFrame, legs: pl.DataFrame, names: list[str], cut_off: date
+    commit: Commit,
+    heads: pl.DataFrame,
+    legs: pl.DataFrame,
+    lapsed: pl.DataFrame,
+    names: list[str],
+    cut_off: date,
 ) -> int:
+    balance.append_moves(commit, [lapsed])
     for table, frame in (("journal_entries", heads), ("journal_lines", legs)):
         commit.db.register("frame_in", frame.to_arrow())
         commit.append(table, "select * from frame_in")

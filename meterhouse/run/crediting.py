@@ -1,4 +1,5 @@
-"""Credit notes that people ask for: composed of an issued invoice, issued at once, applied to it.
+"""Credit notes that people ask for: composed of an issued invoice, issued at once, and given: they
+lower what is due of the invoice, or go to the customer's balance, or are paid back.
 
 The request is a command fact (what of which lines, why), from which the same document can be made
 again. A note is never billed back by a run: its lines have keys and a role of their own.
@@ -8,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -23,9 +24,11 @@ from meterhouse.lake import Commit, Lake
 from meterhouse.lake_views import views
 from meterhouse.ledger.posting import entries, unbalanced
 from meterhouse.money import AMOUNT
+from meterhouse.run import balance
 from meterhouse.run.commands import closed_until, command_id, record
 from meterhouse.run.credit_composing import COMMAND, Note, composed
 from meterhouse.run.credit_originals import ROLE, creditable, original_of
+from meterhouse.run.open_amounts import open_amount
 from meterhouse.run.policies import refuse_issuing
 from meterhouse.run.taxes import recorded_taxes
 
@@ -35,13 +38,11 @@ select doc_id as entity_id, arg_max(content->>'$.number_format', (batch_seq, row
     arg_max(content->>'$.zone', (batch_seq, row_no)) as zone
 from facts.book_versions where kind = 'entity' group by doc_id
 """
-OPEN = """
-select cast(any_value(documents.total) - coalesce(sum(applications.amount), 0) as decimal(38, 18))
-from facts.documents as documents
-left join facts.applications as applications using (document_id)
-where documents.document_id = ?
-"""
 LAST = "select max(invoice_date) from facts.documents where entity_id = ? and kind = 'credit_note'"
+EARLIER = f"""
+select count(distinct document_id) from facts.billed_lines
+where role = '{ROLE}' and original_number = ?
+"""
 SENTENCE = "Credited."
 ORDER = {
     "billed_lines": ["line_no"],
@@ -53,18 +54,36 @@ ORDER = {
 
 @dataclass(frozen=True)
 class Request:
-    """What of an invoice goes back: net by line, an `amount` over all of them, or what is left."""
+    """What of an invoice goes back: net by line, an `amount` over all of them, or what is left.
+
+    Where it goes: `to` the invoice (what is due of it; the rest to the balance), all to the
+    balance or all paid back; or `balance` and `refund` with tax, and the rest to the invoice.
+    """
 
     number: str
     reason: str
     lines: Mapping[int, Decimal] | None = None
     amount: Decimal | None = None
     on: date | None = None
+    to: Literal["invoice", "balance", "refund"] = "invoice"
+    balance: Decimal = Decimal(0)
+    refund: Decimal = Decimal(0)
+    # The file that asked for it, by its hash.
+    file: str | None = None
+
+
+class Given(NamedTuple):
+    """How a note's total is given, with tax: it lowers the invoice, goes to the balance, is paid
+    back."""
+
+    applied: Decimal
+    balance: Decimal
+    refund: Decimal
 
 
 @dataclass(frozen=True)
 class Credited:
-    """A credit note: its number (None in a dry run), amounts, and what of it lowers the invoice."""
+    """A credit note: its number (None in a dry run), amounts, and where its total goes."""
 
     number: str | None
     of: str
@@ -73,6 +92,8 @@ class Credited:
     tax: Decimal
     total: Decimal
     applied: Decimal
+    balance: Decimal
+    refund: Decimal
     lines: tuple[dict[str, Any], ...]
 
 
@@ -94,19 +115,21 @@ def credit(lake: Lake, request: Request, *, dry: bool = False) -> Credited:
             "number": request.number,
             "on": on.isoformat(),
             "reason": request.reason,
+            **_place(db, request.number),
+            **({"file": request.file} if request.file else {}),
         }
         note = composed(db, original, told)
-        applied = min(-note.head["total"][0], max(_open(db, original), Decimal(0)))
+        given = _given(db, original, request, note)
         if dry:
-            return _credited(None, request, note, applied)
+            return _credited(None, request, note, given)
         run = {
             "run_id": f"credit-{note.head['draft_id'][0][:24]}",
             "known_at": lake.head().batch_seq,
             "through": original["last_through"],
         }
-        write = _Writer(note, told, run, entities, closed_until(db), original, applied)
+        write = _Writer(note, told, run, entities, closed_until(db), original, given)
         number = lake.commit(db, write)
-    return _credited(number, request, note, applied)
+    return _credited(number, request, note, given)
 
 
 def _day(
@@ -157,18 +180,38 @@ def _asked(lines: pl.DataFrame, request: Request) -> list[tuple[int, Decimal]]:
     return list(wanted.select("line_no", "asked").iter_rows())
 
 
-def _open(db: duckdb.DuckDBPyConnection, original: Mapping[str, Any]) -> Decimal:
-    """What is still due of the invoice: less what prepaid money and earlier notes took off."""
-    row = db.execute(OPEN, [original["document_id"]]).fetchone()
-    prepaid = Decimal(original["content"].get("prepaid_applied", "0"))
-    return (Decimal(row[0]) if row else Decimal(0)) - prepaid
+def _place(db: duckdb.DuckDBPyConnection, number: str) -> dict[str, int]:
+    """Which note of the invoice it is, so that two of equal words are two."""
+    row = db.execute(EARLIER, [number]).fetchone()
+    return {"after": row[0]} if row and row[0] else {}
 
 
-def _credited(number: str | None, request: Request, note: Note, applied: Decimal) -> Credited:
+def _given(
+    db: duckdb.DuckDBPyConnection, original: Mapping[str, Any], request: Request, note: Note
+) -> Given:
+    """Where the note's total goes; raises Rejected where more is to be given than it comes to."""
+    total = -Decimal(note.head["total"][0])
+    nothing = Decimal(0)
+    if request.to == "balance":
+        return Given(nothing, total, nothing)
+    if request.to == "refund":
+        return Given(nothing, nothing, total)
+    rest = total - request.balance - request.refund
+    if rest < 0 or min(request.balance, request.refund) < 0:
+        raise Rejected(
+            f"The note comes to {total.normalize():f} {original['currency']} with tax, of which "
+            f"{request.balance.normalize():f} for the balance and {request.refund.normalize():f} "
+            "to pay back were asked for. Nothing was credited."
+        )
+    applied = min(rest, max(open_amount(db, original["document_id"]), nothing))
+    return Given(applied, request.balance + rest - applied, request.refund)
+
+
+def _credited(number: str | None, request: Request, note: Note, given: Given) -> Credited:
     head = note.head.row(0, named=True)
     lines = note.lines.select("credits_line", "item_id", "item_description", "amount")
     return Credited(
-        number, request.number, head["currency"], head["net"], head["tax"], head["total"], applied,
+        number, request.number, head["currency"], head["net"], head["tax"], head["total"], *given,
         tuple(lines.to_dicts()),
     )  # fmt: skip
 
@@ -183,7 +226,7 @@ class _Writer:
     entities: pl.DataFrame
     closed: pl.DataFrame
     original: Mapping[str, Any]
-    applied: Decimal
+    given: Given
 
     def __call__(self, commit: Commit) -> str:
         ranked = with_series(self.note.head)
@@ -195,7 +238,8 @@ class _Writer:
             number=pl.lit(documents["number"][0]), invoice_date=pl.lit(documents["invoice_date"][0])
         )
         nothing = pl.DataFrame(schema={"line_key": pl.String, "accrued": AMOUNT})
-        heads, legs = entries(documents, lines, nothing)
+        moves = self._moves(commit, documents)
+        heads, legs = balance.with_entries(*entries(documents, lines, nothing), moves)
         if unbalanced(heads, legs).height:
             raise ChecksFailed(["The entry of the credit note does not balance."])
         frames = {
@@ -206,7 +250,7 @@ class _Writer:
             "outbox": _outbox(documents),
             **recorded_taxes(documents, lines, self.note.taxes, self.entities),
         }
-        if self.applied > 0:
+        if self.given.applied > 0:
             frames["applications"] = self._application(commit, documents)
         for table, frame in frames.items():
             if table in ORDER:
@@ -214,6 +258,7 @@ class _Writer:
             commit.db.register("frame_in", frame.to_arrow())
             commit.append(table, "select * from frame_in")
             commit.db.unregister("frame_in")
+        balance.append_moves(commit, [moves])
         subjects = list(documents.select("document_id", "content_hash").iter_rows())
         record(commit, COMMAND, subjects, canonical_json(dict(self.told)), SENTENCE)
         return str(documents["number"][0])
@@ -234,12 +279,25 @@ class _Writer:
             kind=pl.lit(ROLE),
             source_id="document_id",
             document_id=pl.lit(self.original["document_id"]),
-            amount=pl.lit(self.applied, AMOUNT),
+            amount=pl.lit(self.given.applied, AMOUNT),
             applied_on="invoice_date",
-            command_id=pl.lit(command_id(COMMAND, documents["document_id"][0],
-                                         documents["content_hash"][0], commit.batch_seq)),
+            command_id=pl.lit(self._command(commit, documents)),
             reason=pl.lit(self.told["reason"]),
         )  # fmt: skip
+
+    def _command(self, commit: Commit, documents: pl.DataFrame) -> str:
+        about = (documents["document_id"][0], documents["content_hash"][0])
+        return command_id(COMMAND, *about, commit.batch_seq)
+
+    def _moves(self, commit: Commit, documents: pl.DataFrame) -> pl.DataFrame:
+        """What goes to the balance, also what is paid back out of it at once."""
+        own = documents.select(
+            "document_id", "entity_id", "customer_id", "currency", "posting_date",
+            moved_on="invoice_date",
+            command_id=pl.lit(self._command(commit, documents)),
+            reason=pl.lit(self.told["reason"]),
+        )  # fmt: skip
+        return balance.of_note(own, self.given.balance, self.given.refund)
 
 
 def _outbox(documents: pl.DataFrame) -> pl.DataFrame:

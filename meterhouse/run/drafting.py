@@ -6,13 +6,14 @@ from typing import NamedTuple
 import duckdb
 import polars as pl
 
+from meterhouse.invoicing.balance import with_draws
 from meterhouse.invoicing.by_hand import ONE_OFF
 from meterhouse.invoicing.difference import difference
 from meterhouse.invoicing.document import canonical
 from meterhouse.invoicing.drafts import gathered, taxed_drafts
 from meterhouse.invoicing.edits import edited, orphans, with_header, with_orphans
 from meterhouse.invoicing.prepaid import with_payments
-from meterhouse.run import edits, prepaid, taxes, thresholds
+from meterhouse.run import balance, edits, prepaid, taxes, thresholds
 from meterhouse.run.billed import billed, find_differing
 from meterhouse.run.book import DATED, change_dates, in_force
 from meterhouse.run.by_hand import with_added
@@ -25,23 +26,25 @@ DECREASES = "select entity_id, decreases from book.entities where decreases is n
 
 def make_drafts(run: Run, db: duckdb.DuckDBPyConnection) -> tuple[int, int]:
     """Replace billing.drafts and billing.draft_lines; returns how many of each."""
-    complete, draft_lines, paid, decided = composed(run, db, of=to_compare(run, db))
-    run.warehouse.replace(db, prepaid.TABLE, paid)
-    run.warehouse.replace(db, taxes.TABLE, decided)
-    count = run.warehouse.replace(db, "billing.drafts", complete)
-    lines = run.warehouse.replace(db, "billing.draft_lines", draft_lines)
+    made = composed(run, db, of=to_compare(run, db))
+    run.warehouse.replace(db, prepaid.TABLE, made.payments)
+    run.warehouse.replace(db, balance.TABLE, made.draws)
+    run.warehouse.replace(db, taxes.TABLE, made.taxes)
+    count = run.warehouse.replace(db, "billing.drafts", made.drafts)
+    lines = run.warehouse.replace(db, "billing.draft_lines", made.lines)
     record_settled(run, db)
     return count, lines
 
 
 class Composed(NamedTuple):
-    """Drafts with their content, their lines, what prepaid money pays of them, and the taxes of
-    lines that rules decided."""
+    """Drafts with their content, their lines, what prepaid money pays of them, the taxes of lines
+    that rules decided, and what balances of customers pay."""
 
     drafts: pl.DataFrame
     lines: pl.DataFrame
     payments: pl.DataFrame
     taxes: pl.DataFrame
+    draws: pl.DataFrame
 
 
 def composed(
@@ -68,13 +71,16 @@ def composed(
 
 
 def compose(
-    db: duckdb.DuckDBPyConnection, lines: pl.DataFrame, paid: pl.DataFrame | None = None
+    db: duckdb.DuckDBPyConnection,
+    lines: pl.DataFrame,
+    paid: pl.DataFrame | None = None,
+    drawn: pl.DataFrame | None = None,
 ) -> Composed:
     """Lines to bill as drafts with their content, and the lines as the drafts order them.
 
     Seller, buyer and terms are those of the document's boundary: documents between two days on
-    which one of them changed are composed together. `paid` is what prepaid money paid of them, if
-    that is known already.
+    which one of them changed are composed together. `paid` is what prepaid money paid of them, and
+    `drawn` what balances did, if that is known already.
     """
     sharing = db.sql("select customer_id from book.customers where consolidates").fetchall()
     said = dict(db.sql(DECREASES).fetchall())
@@ -92,10 +98,12 @@ def compose(
     heads = pl.concat([part.heads for part in parts])
     known = prepaid.paid_of(db, heads, own) if paid is None else paid
     mine = known.join(heads, on="draft_id", how="semi")
+    taken = balance.drawn_of(db, heads, mine) if drawn is None else drawn
+    draws = taken.join(heads, on="draft_id", how="semi")
     meters = db.sql("from book.meters").pl()
-    told = [part.told(mine, meters) for part in parts]
+    told = [part.told(mine, draws, meters) for part in parts]
     ruled = pl.concat([part.taxes for part in parts])
-    return Composed(pl.concat(told).sort("draft_id"), own, mine, ruled)
+    return Composed(pl.concat(told).sort("draft_id"), own, mine, ruled, draws)
 
 
 class _Drafted(NamedTuple):
@@ -111,12 +119,12 @@ class _Drafted(NamedTuple):
         """With what people set on the drafts, blocked where an edit has lost its line."""
         return self._replace(heads=with_orphans(with_header(self.heads, by_hand), lost))
 
-    def told(self, paid: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
+    def told(self, paid: pl.DataFrame, drawn: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
         """The drafts with their content."""
-        heads = with_payments(self.heads, paid)
+        heads = with_draws(with_payments(self.heads, paid), drawn)
         content = canonical(heads, self.lines, self.customers, self.entities, meters, self.taxes)
         complete = heads.join(content, on="draft_id", how="left", validate="1:1")
-        return complete.drop("prepaid_by").drop("note", strict=False)
+        return complete.drop("prepaid_by", "balance_by").drop("note", strict=False)
 
 
 def _drafted(db: duckdb.DuckDBPyConnection, lines: pl.DataFrame) -> _Drafted:

@@ -455,6 +455,7 @@ CHECKS = (
             where account = 'accounts_receivable'
                 and coalesce(document_id, '') in (select document_id from touched)
                 and event not in ('prepaid.applied', 'prepaid.returned')
+                and not starts_with(event, 'balance.')
             group by all
         ),
         documents as (
@@ -474,6 +475,47 @@ CHECKS = (
                 coalesce(documents.amount, 0) <> coalesce(ledger.amount, 0)
             ), 'money') as detail
         from documents full join ledger using (entity_id, document_id)
+        group by entity_id
+        """,
+    ),
+    Check(
+        "balances_equal_the_ledger",
+        "entity",
+        True,
+        "lots of customers' balances, less what was used of them = account customer_credits",
+        "The ledger and the balances disagree; do not issue, tell the engineers.",
+        """
+        with moves as (
+            select entity_id, customer_id, currency, sum(
+                case when kind in ('lot', 'return') then amount else -amount end
+            ) as amount
+            from facts.balance_moves where batch_seq > {since} group by all
+        ),
+        ledger as (
+            select entity_id, customer_id, currency, sum(credit - debit) as amount
+            from facts.journal_lines as lines join facts.journal_entries as entries
+                using (entry_id)
+            where account = 'customer_credits' and lines.batch_seq > {since} group by all
+        ),
+        below as (
+            select entity_id, min(lot_id) as lot_id
+            from (
+                select entity_id, lot_id from facts.balance_moves
+                group by entity_id, lot_id having sum(
+                    case when kind in ('lot', 'return') then amount else -amount end
+                ) < 0
+            ) group by entity_id
+        )
+        select entity_id as scope_id, coalesce(sum(moves.amount), 0) as expected,
+            coalesce(sum(ledger.amount), 0) as actual,
+            coalesce(
+                'first customer ' || min(customer_id) filter (
+                    coalesce(moves.amount, 0) <> coalesce(ledger.amount, 0)
+                ),
+                'first lot used beyond its amount ' || any_value(below.lot_id), 'money'
+            ) as detail
+        from moves full join ledger using (entity_id, customer_id, currency)
+        left join below using (entity_id)
         group by entity_id
         """,
     ),

@@ -15,7 +15,7 @@ from meterhouse.lake import Commit, Lake
 from meterhouse.lake_views import views
 from meterhouse.ledger.posting import entries, unbalanced
 from meterhouse.pricing.order import MODIFIERS
-from meterhouse.run import prepaid, taxes, written_off
+from meterhouse.run import balance, prepaid, taxes, written_off
 from meterhouse.run.approvals import append_commands
 from meterhouse.run.approving import commands_of_issue, kept_back, resolve
 from meterhouse.run.commands import closed_until
@@ -31,6 +31,7 @@ READ = (
     "billing.drafts",
     "billing.draft_lines",
     prepaid.TABLE,
+    balance.TABLE,
     taxes.TABLE,
 )
 
@@ -149,6 +150,7 @@ class _Prepared:
     entities: pl.DataFrame
     accrued: pl.DataFrame
     prepaid: pl.DataFrame
+    draws: pl.DataFrame
     taxes: pl.DataFrame
     closed: pl.DataFrame
     run: dict[str, Any]
@@ -167,6 +169,7 @@ class _Prepared:
         lines = db.sql("from billing.draft_lines semi join ready using (draft_id)").pl()
         determinants = db.sql(DETERMINANTS).pl()
         paid = db.sql(f"from {prepaid.TABLE} semi join ready using (draft_id)").pl()
+        drawn = db.sql(f"from {balance.TABLE} semi join ready using (draft_id)").pl()
         ruled = db.sql(f"from {taxes.TABLE} semi join ready using (draft_id)").pl()
         db.unregister("ready")
         accrued = db.sql(
@@ -177,7 +180,7 @@ class _Prepared:
         entities = db.sql("from book.entities").pl()
         run = {"run_id": run_id, "known_at": known_at, "through": through}
         return cls(
-            *(ready, small, lines, determinants, entities, accrued, paid, ruled),
+            *(ready, small, lines, determinants, entities, accrued, paid, drawn, ruled),
             *(closed_until(db), run),
         )
 
@@ -189,7 +192,9 @@ class _Prepared:
         failpoint("issue.numbered")
         documents = self._documents(numbered(ranked, firsts, self.entities))
         lines = self._lines(documents)
-        heads, legs = entries(documents, lines, self.accrued, self.prepaid)
+        moves = balance.draw_moves(documents, self.draws)
+        issued_entries = entries(documents, lines, self.accrued, self.prepaid)
+        heads, legs = balance.with_entries(*issued_entries, moves)
         faults = unbalanced(heads, legs)
         if faults.height:
             raise ChecksFailed([f"Entry {row[0]} does not balance." for row in faults.iter_rows()])
@@ -207,6 +212,7 @@ class _Prepared:
             commit.db.register("frame_in", frame.sort(ORDER[table]).to_arrow())
             commit.append(table, "select * from frame_in")
             commit.db.unregister("frame_in")
+        balance.append_moves(commit, [moves])
         written_off.append(commit, self.small)
         append_commands(commit, commands)
         return commit.batch_seq, tuple(documents["number"].to_list())
@@ -272,9 +278,11 @@ def _refuse_stale(db: duckdb.DuckDBPyConnection, run_id: str, known_at: int) -> 
 
 
 def _overdrawn(db: duckdb.DuckDBPyConnection, ready: pl.DataFrame) -> dict[str, str]:
-    """Drafts that would be paid with credit that is not sold yet; few runs have any credit."""
+    """Drafts that would be paid with what is not there; few runs have any credit."""
+    drawn = db.sql(f"from {balance.TABLE}").pl().join(ready, on="draft_id", how="semi")
+    held = balance.overdrawn(db, drawn)
     paid = db.sql(f"from {prepaid.TABLE}").pl()
     lines = db.sql("from billing.draft_lines where role = 'credit_sale'").pl()
     if paid.is_empty() and lines.is_empty():
-        return {}
-    return prepaid.overdrawn(db, ready, lines, paid)
+        return held
+    return held | prepaid.overdrawn(db, ready, lines, paid)

@@ -129,11 +129,12 @@ def _caused(run: Run, db: duckdb.DuckDBPyConnection, of: str) -> Composed:
     recorded(run, db)
     before = composed(run, db, STOOD, "ops.stood_failures", of, "ops.stood_early").drafts
     caused = made.drafts.join(before, on=["draft_id", "content_hash"], how="anti")
-    lines, payments, taxes = (
+    lines, payments, taxes, draws = (
         frame.join(caused, on="draft_id", how="semi")
-        for frame in (made.lines, made.payments, made.taxes)
+        for frame in (made.lines, made.payments, made.taxes, made.draws)
     )
-    return Composed(caused.sort("draft_id"), lines.sort("draft_id", "line_no"), payments, taxes)
+    ordered = lines.sort("draft_id", "line_no")
+    return Composed(caused.sort("draft_id"), ordered, payments, taxes, draws)
 
 
 def by_customer(windows: pl.DataFrame) -> pl.DataFrame:

@@ -19,7 +19,7 @@ from meterhouse.invoicing.difference import difference
 from meterhouse.invoicing.document import issued
 from meterhouse.invoicing.first_difference import first_difference
 from meterhouse.lake import Lake
-from meterhouse.run import thresholds
+from meterhouse.run import balance, thresholds
 from meterhouse.run.billed import billed
 from meterhouse.run.by_hand import with_added
 from meterhouse.run.charged_lines import LINES, charged, read_contracts, read_windows
@@ -238,7 +238,7 @@ def _from_determinants(run: Run, db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     found = difference(desired, before, run.through, run.through, thresholds.early(db))
     found = with_added(db, found, run.through)
     lines = found.join(keys, on="line_key", how="semi", maintain_order="left")
-    heads = compose(db, lines, recorded_payments(db)).drafts
+    heads = compose(db, lines, recorded_payments(db), balance.recorded(db)).drafts
     return heads.select("draft_id", "content")
 
 

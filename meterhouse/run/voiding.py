@@ -21,6 +21,7 @@ from meterhouse.lake import Commit, Lake
 from meterhouse.lake_views import views
 from meterhouse.ledger.accounts import PREPAYMENTS
 from meterhouse.ledger.reversing import reversed_entries
+from meterhouse.run.balance import SIGNED, with_ids
 from meterhouse.run.commands import closed_until, record
 from meterhouse.run.policies import refuse_issuing
 
@@ -76,6 +77,16 @@ join (
     from facts.journal_lines where account = '{PREPAYMENTS}' group by all
 ) as lots using (contract_id, item_id, window_start_on)
 where sold.role = '{CREDIT_SALE}' and lots.held < sold.amount
+union all
+select distinct documents.number,
+    'It put money to the balance of its customer, of which a part is used since.'
+from asked_documents as documents
+join facts.balance_moves as lots on lots.document_id = documents.document_id and lots.kind = 'lot'
+semi join (
+    select lot_id from facts.balance_moves group by lot_id having sum({SIGNED}) < sum(
+        case when kind = 'lot' then amount else 0 end
+    )
+) as used on used.lot_id = lots.lot_id
 order by all
 """
 LINES = """
@@ -95,7 +106,16 @@ ENTRY_LINES = """
 select lines.* exclude (batch_seq, row_no, row_hash)
 from facts.journal_lines as lines semi join entries_in using (entry_id)
 """
+# What a voided document had drawn goes back to its lot; a lot that a voided note made is no more.
+MOVES = """
+select case moves.kind when 'draw' then 'return' else 'void' end as kind, moves.lot_id,
+    moves.entity_id, moves.customer_id, moves.currency, moves.amount, moves.document_id,
+    voided.voided_on as moved_on, voided.posting_date
+from facts.balance_moves as moves join voided using (document_id)
+where moves.kind in ('draw', 'lot')
+"""
 ORDER = {
+    "balance_moves": ["move_id"],
     "voids": ["number"],
     "billed_lines": ["document_id", "line_no"],
     "journal_entries": ["entry_id"],
@@ -188,13 +208,17 @@ def _frames(
     entries = db.sql(ENTRIES).pl()
     db.register("entries_in", entries.select("entry_id").to_arrow())
     entry_lines = db.sql(ENTRY_LINES).pl()
+    moves = with_ids(db.sql(MOVES).pl()).drop("posting_date")
     for name in ("voided", "entries_in"):
         db.unregister(name)
     heads, legs = reversed_entries(entries, entry_lines)
     voids = days.select("document_id", "number", "voided_on", "posting_date").with_columns(
         reason=pl.lit(reason)
     )
-    return {"voids": voids, "billed_lines": lines, "journal_entries": heads, "journal_lines": legs}
+    found = {"voids": voids, "billed_lines": lines, "journal_entries": heads, "journal_lines": legs}
+    if not moves.is_empty():
+        found["balance_moves"] = moves.with_columns(reason=pl.lit(reason))
+    return found
 
 
 def _write(commit: Commit, frames: dict[str, pl.DataFrame], days: pl.DataFrame, reason: str) -> int:
