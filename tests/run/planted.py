@@ -75,6 +75,21 @@ def leg(id, account, debit, credit, base=None):
     return {"entry_id": id, "account": account, **sides}
 
 
+def lot(entity, customer):
+    """A lot of a customer's balance without an entry."""
+    return {
+        "move_id": "planted",
+        "kind": "lot",
+        "lot_id": "planted",
+        "entity_id": entity,
+        "customer_id": customer,
+        "currency": "USD",
+        "amount": "1",
+        "moved_on": "2025-10-30",
+        "source": "deposit",
+    }
+
+
 def quarantined(status, **other):
     """A step of a quarantined event."""
     return {"source": "api", "event_id": "planted", "status": status, **other}
@@ -259,6 +274,12 @@ FAULTS = {
                 leg("p-3", "revenue", "0", "1"),
             ],
         },
+    ),
+    "a balance that the books do not owe": Fault(
+        "balances_equal_the_ledger",
+        ("entity", "us"),
+        sold_by("us"),
+        {"balance_moves": [lot("us", "alpha")]},
     ),
     "a number that is missing": Fault(
         "numbers_are_gapless",

@@ -30,10 +30,14 @@ uses as (
 
     select
         lot_id,
-        cast(sum(case kind when 'draw' then amount when 'return' then -amount else 0 end) as decimal(38, 4))
-            as drawn,
+        cast(
+            sum(case kind when 'draw' then amount when 'return' then -amount else 0 end)
+            as decimal(38, 4)
+        ) as drawn,
         cast(sum(case when kind = 'refund' then amount else 0 end) as decimal(38, 4)) as refunded,
-        cast(sum(case when kind in ('expiry', 'void') then amount else 0 end) as decimal(38, 4)) as ended
+        cast(
+            sum(case when kind in ('expiry', 'void') then amount else 0 end) as decimal(38, 4)
+        ) as ended
     from moves
     where kind <> 'lot'
     group by lot_id
@@ -57,7 +61,8 @@ balances as (
         coalesce(uses.refunded, cast(0 as decimal(38, 4))) as refunded,
         coalesce(uses.ended, cast(0 as decimal(38, 4))) as ended,
         cast(
-            lots.amount - coalesce(uses.drawn, 0) - coalesce(uses.refunded, 0) - coalesce(uses.ended, 0)
+            lots.amount
+            - coalesce(uses.drawn, 0) - coalesce(uses.refunded, 0) - coalesce(uses.ended, 0)
             as decimal(38, 4)
         ) as remaining,
         coalesce(lots.expires_on <= run.through, false) as is_expired,

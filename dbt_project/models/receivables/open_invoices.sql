@@ -63,15 +63,17 @@ run as (
 
 ),
 
--- There are no other payments yet: what a document says less what prepaid credit and the balance pay
--- is open; what a note puts to the balance is used up of the note.
+-- There are no other payments yet: what a document says less what prepaid credit and the balance
+-- pay is open; what a note puts to the balance is used up of the note.
 prepaid as (
 
     select
         document_id,
         cast(sum(credit - debit) as decimal(38, 4)) as amount
     from {{ ref('journal') }}
-    where account = 'accounts_receivable' and event in ('prepaid.applied', 'balance.applied', 'balance.added')
+    where
+        account = 'accounts_receivable'
+        and event in ('prepaid.applied', 'balance.applied', 'balance.added')
     group by all
 
 ),
