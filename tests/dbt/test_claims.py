@@ -69,6 +69,26 @@ ACCIDENTS = {
         "assert_every_batch_adds_up",
         {"batches": [BATCH | {"received": 6}]},
     ),
+    "a balance that nobody owes": (
+        "assert_balances_equal_customer_credits",
+        {
+            "balance_moves": [
+                {
+                    "move_id": "m1",
+                    "kind": "lot",
+                    "lot_id": "l1",
+                    "entity_id": "us",
+                    "customer_id": "acme",
+                    "currency": "USD",
+                    "amount": "1.00",
+                    "moved_on": "2024-04-01",
+                    "priority": 50,
+                    "source": "deposit",
+                    "reason": "planted",
+                }
+            ]
+        },
+    ),
     "a number left out": ("assert_document_numbers_are_gapless", _issued(4, "2024-04-01")),
     "a date before that of a lower number": (
         "assert_numbers_rise_with_date",
