@@ -25,6 +25,7 @@ T = TypeVar("T")
 MAX_WAIT = 300  # seconds; a server that asks for more is left alone until the next run
 MAX_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
+JSON = {"Content-Type": "application/json"}
 PORTS = {"http": 80, "https": 443}
 NEVER_RIGHT = (
     requests.exceptions.InvalidURL,
@@ -44,7 +45,8 @@ class Answer(NamedTuple):
 
 
 class Calls:
-    """GET calls to the server of `place`, with its secret and to no other server."""
+    """Calls to the server of `place`, with its secret and to no other server: GET, or POST where
+    there is content (JSON), which may come more than once."""
 
     def __init__(self, source: str, place: HttpPlace, secret: str | None) -> None:
         self._source = source
@@ -80,12 +82,13 @@ class Calls:
         url: str,
         parameters: Mapping[str, str],
         parsed: Callable[[Answer], T],
+        content: bytes | None = None,
     ) -> T:
         """What `parsed` makes of the answer; asked again while that may help."""
 
         def once() -> T:
             try:
-                return self._once(asked, url, parameters, parsed)
+                return self._once(asked, url, parameters, parsed, content)
             except MeterhouseError:
                 # Bytes that are left in a connection must not be read as the next answer.
                 self._adapter.close()
@@ -94,9 +97,14 @@ class Calls:
         return repeated(once, self._place.attempts)
 
     def _once(
-        self, asked: Asked, url: str, parameters: Mapping[str, str], parsed: Callable[[Answer], T]
+        self,
+        asked: Asked,
+        url: str,
+        parameters: Mapping[str, str],
+        parsed: Callable[[Answer], T],
+        content: bytes | None,
     ) -> T:
-        answer = self._answer(asked, url, parameters)
+        answer = self._answer(asked, url, parameters, content)
         try:
             return parsed(answer)
         except ShortAnswer as error:
@@ -104,20 +112,27 @@ class Calls:
         except WrongAnswer as error:
             raise asked.rejected(f"{error}; it begins {asked.excerpt(answer.body)}") from error
 
-    def _answer(self, asked: Asked, url: str, parameters: Mapping[str, str]) -> Answer:
+    def _answer(
+        self, asked: Asked, url: str, parameters: Mapping[str, str], content: bytes | None
+    ) -> Answer:
         for _ in range(MAX_REDIRECTS + 1):
-            with closing(self._sent(asked, url, parameters)) as response:
-                if response.status_code not in REDIRECTS:
+            with closing(self._sent(asked, url, parameters, content)) as response:
+                if content is not None or response.status_code not in REDIRECTS:
                     self._check_status(asked, response)
                     body = body_of(response, asked, self._place)
                     return Answer(response.url, body, response.headers.get("Link", ""))
                 url, parameters = self._redirected(asked, response), {}
         raise asked.rejected(f"is redirected more than {MAX_REDIRECTS} times")
 
-    def _sent(self, asked: Asked, url: str, parameters: Mapping[str, str]) -> requests.Response:
+    def _sent(
+        self, asked: Asked, url: str, parameters: Mapping[str, str], content: bytes | None
+    ) -> requests.Response:
         seconds = self._place.timeout_seconds
         try:
-            wanted = self._session.prepare_request(requests.Request("GET", url, params=parameters))
+            method, headers = ("POST", JSON) if content is not None else ("GET", {})
+            wanted = self._session.prepare_request(
+                requests.Request(method, url, headers, params=parameters, data=content)
+            )
             # Not session.send: it reads the whole body of a redirect, however long that is.
             return self._adapter.send(wanted, stream=True, timeout=(seconds, seconds))
         except NEVER_RIGHT as error:
@@ -135,7 +150,7 @@ class Calls:
 
     def _check_status(self, asked: Asked, response: requests.Response) -> None:
         status = response.status_code
-        if status == HTTPStatus.OK:
+        if status in (HTTPStatus.OK, HTTPStatus.CREATED):
             return
         named = f"was answered with {status}{_phrase(status)}"
         if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -146,8 +161,12 @@ class Calls:
                     f"waits ({MAX_WAIT} s); run it again after that"
                 )
             raise asked.unanswered(named, wait)
-        excerpt = asked.excerpt(beginning_of(response, asked, self._place))
-        raise asked.rejected(f"{named}: {excerpt}{self._hint(status)}")
+        body = beginning_of(response, asked, self._place)
+        raise self._refused(asked, status, named, body)
+
+    def _refused(self, asked: Asked, status: int, named: str, body: bytes) -> Exception:
+        """What a status that will not change by asking again means."""
+        return asked.rejected(f"{named}: {asked.excerpt(body)}{self._hint(status)}")
 
     def _hint(self, status: int) -> str:
         variable = self._place.auth.secret_variable

@@ -126,7 +126,7 @@ class SourceUnavailable(MeterhouseError):
     exit_code = 5
 
     def __init__(self, source: str, reason: str) -> None:
-        self.source = source
+        self.source, self.reason = source, reason
         super().__init__(f"Source {source!r} is unavailable: {reason}. The run may be retried.")
 
 
@@ -134,5 +134,5 @@ class SourceRejected(MeterhouseError):
     """A source, or a file of it, that cannot be read as it is."""
 
     def __init__(self, source: str, reason: str) -> None:
-        self.source = source
+        self.source, self.reason = source, reason
         super().__init__(f"Source {source!r} was refused: {reason}. Nothing of it was loaded.")

@@ -348,6 +348,14 @@ FACTS: dict[str, dict[str, str]] = {
         "base": AMOUNT,
         "tax": AMOUNT,
     },
+    # One row per question about taxes that an engine has answered; the first answer holds for ever.
+    "tax_answers": {
+        "question_sha256": "varchar",
+        "engine": "varchar",
+        "question": "varchar",
+        "answer": "varchar",
+        "asked_at": "timestamptz",
+    },
     # One row per document of the old system. It is listed, and never made again.
     "imported_documents": {
         "document_id": "varchar",

@@ -18,6 +18,7 @@ from ruamel.yaml.error import YAMLError
 
 from meterhouse.errors import UsageError
 from meterhouse.source_settings import Source, Strict
+from meterhouse.tax_settings import TaxEngineSettings
 from meterhouse.watch_settings import Watch
 
 FILE = "meterhouse.yaml"
@@ -36,6 +37,7 @@ class HomeFile(Strict):
     sources: dict[str, Source] = Field(default={})
     limits: Limits = Limits()
     watch: Watch = Watch()
+    tax_engines: dict[str, TaxEngineSettings] = Field(default={})
     future_tolerance_hours: int = Field(default=24, ge=0)
     memory_limit: str = "1GB"
     threads: int | None = None

@@ -183,6 +183,14 @@ class Entity(Documented):
     )
 
     @model_validator(mode="after")
+    def _taxed_in_one_way(self) -> Self:
+        if self.registrations and self.tax is not None and self.tax.engine is not None:
+            raise ValueError(
+                "`registrations` are for tax by rules and `tax.engine` asks an engine; give one"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _approval_fits(self) -> Self:
         faults = approval_faults(self.approval, self.auto_approve, self.approvals, self.approvers)
         if faults:

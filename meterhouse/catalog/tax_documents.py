@@ -87,7 +87,7 @@ class Registration(_Lasting):
 
 
 class TaxOptions(Brief):
-    """How an entity computes tax by rules."""
+    """How an entity computes tax: by rules, or by asking an engine."""
 
     rounding: Literal["invoice_per_rate", "invoice", "line"] = Field(
         "invoice_per_rate",
@@ -99,6 +99,10 @@ class TaxOptions(Brief):
     point: TaxPoint = Field(
         "invoice_date",
         description="Day whose rate holds: the document's, or the last day of a line's window.",
+    )
+    engine: Text | None = Field(
+        None,
+        description="Engine of `tax_engines` in the settings that says the taxes; absent: rules.",
     )
 
 

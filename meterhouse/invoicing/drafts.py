@@ -50,11 +50,13 @@ def drafts(
 
 
 class TaxedDrafts(NamedTuple):
-    """Drafts, their lines, and the taxes of lines that rules decided (LINE_TAXES)."""
+    """Drafts, their lines, the taxes of lines that rules or engines decided (LINE_TAXES), and what
+    engines are asked (QUESTIONS)."""
 
     heads: pl.DataFrame
     lines: pl.DataFrame
     taxes: pl.DataFrame
+    questions: pl.DataFrame
 
 
 def taxed_drafts(
@@ -72,7 +74,8 @@ def taxed_drafts(
     plain = _taxed(dated, customers)
     ruled = undecided(plain) if tax_book is None else decided(plain, numbered, tax_book)
     heads = _blocked(ruled.heads, customers, entities).select(COLUMNS).sort("draft_id")
-    return TaxedDrafts(heads, numbered.drop("for_contract", "is_apart"), ruled.lines)
+    own = numbered.drop("for_contract", "is_apart")
+    return TaxedDrafts(heads, own, ruled.lines, ruled.questions)
 
 
 def gathered(

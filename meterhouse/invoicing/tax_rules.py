@@ -5,12 +5,15 @@ Nothing is taxed at 0 % because nothing was found: a line without a result block
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
 from meterhouse.invoicing.prepaid import CREDIT_SALE
 from meterhouse.money import AMOUNT
+
+if TYPE_CHECKING:
+    from meterhouse.invoicing.tax_engine import EngineBook
 
 # The states of the European Union, as addresses spell them.
 _STATES = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK"
@@ -48,7 +51,8 @@ ORIGINALS = _schema("line_key", LINE_RULE)
 class TaxBook(NamedTuple):
     """What the book says of taxes on one day: a frame of each schema above.
 
-    `sellers` are the entities that tax by rules; `originals` the taxes of lines billed before.
+    `sellers` are the entities that tax by rules; `originals` the taxes of lines billed before;
+    `engines` is there if any entity asks an engine.
     """
 
     rules: pl.DataFrame
@@ -58,6 +62,7 @@ class TaxBook(NamedTuple):
     exemptions: pl.DataFrame
     categories: pl.DataFrame
     originals: pl.DataFrame
+    engines: "EngineBook | None" = None
 
 
 class Resolved(NamedTuple):
@@ -113,23 +118,35 @@ def _asked(heads: pl.DataFrame, lines: pl.DataFrame, book: TaxBook) -> pl.DataFr
     parties = named.join(book.sellers, on="entity_id").join(
         book.buyers, on="customer_id", how="left"
     )
+    own = categorized(lines, book.categories).select(
+        *_LINE,
+        *("contract_id", "line_key", "is_correction", "window_end_on", "amount"),
+        *("item_id", "category"),
+    )
+    return own.join(parties, on="draft_id")
+
+
+def categorized(lines: pl.DataFrame, categories: pl.DataFrame | None) -> pl.DataFrame:
+    """The lines that are taxed, with the item that each is about, and its `category`.
+
+    Without categories (CATEGORIES) the column is missing.
+    """
     # What a contract takes off an item is of the item's category.
     about = pl.when(pl.col("role").is_in(["discount", "credit"])).then(
         pl.col("dimensions").str.json_path_match("$.item")
     )
-    own = lines.filter(pl.col("role") != CREDIT_SALE).select(
-        *_LINE,
-        *("contract_id", "line_key", "is_correction", "window_end_on", "amount"),
-        item_id=pl.coalesce(about, "item_id"),
+    own = lines.filter(pl.col("role") != CREDIT_SALE).with_columns(
+        item_id=pl.coalesce(about, "item_id")
     )
-    only = book.categories.group_by("contract_id").agg(
+    if categories is None:
+        return own
+    only = categories.group_by("contract_id").agg(
         only=pl.col("category").first(), count=pl.col("category").n_unique()
     )
     # What a contract charges for none of its items is of their category, where they have but one.
     shared = pl.when(pl.col("count") == 1).then("only")
     return (
-        own.join(parties, on="draft_id")
-        .join(book.categories, on=["contract_id", "item_id"], how="left")
+        own.join(categories, on=["contract_id", "item_id"], how="left")
         .join(only, on="contract_id", how="left")
         .with_columns(category=pl.coalesce("category", shared, pl.lit(STANDARD)))
         .drop("only", "count")

@@ -7,7 +7,8 @@ import polars as pl
 from meterhouse.canonical_columns import array_over_rows, integer, object_of, string
 from meterhouse.invoicing.allocation import allocated
 from meterhouse.invoicing.prepaid import CREDIT_SALE
-from meterhouse.invoicing.tax_rules import LINE_RULE, Schema, TaxBook, resolved
+from meterhouse.invoicing.tax_engine import QUESTIONS, answered
+from meterhouse.invoicing.tax_rules import LINE_RULE, Schema, TaxBook, categorized, resolved
 from meterhouse.invoicing.taxing import Options, taxed
 from meterhouse.money import AMOUNT, PLACES, rounded
 
@@ -30,10 +31,12 @@ _LINE = ("draft_id", "line_no")
 
 
 class Decided(NamedTuple):
-    """`heads`: is_ruled, tax_fault, and tax and total where rules decide; `lines`: LINE_TAXES."""
+    """`heads`: is_ruled, tax_fault, and tax and total where rules or engines decide; `lines`:
+    LINE_TAXES; `questions`: QUESTIONS to engines."""
 
     heads: pl.DataFrame
     lines: pl.DataFrame
+    questions: pl.DataFrame = pl.DataFrame(schema=QUESTIONS)
 
 
 def undecided(heads: pl.DataFrame) -> Decided:
@@ -43,18 +46,46 @@ def undecided(heads: pl.DataFrame) -> Decided:
 
 
 def decided(heads: pl.DataFrame, lines: pl.DataFrame, book: TaxBook) -> Decided:
-    """The heads with the taxes of those that have no decision and whose entity taxes by rules."""
+    """The heads with the taxes of those that have no decision and whose entity taxes by rules or
+    asks an engine."""
     is_ruled = pl.col("tax_treatment").is_null() & pl.col("entity_id").is_in(
         book.sellers["entity_id"].implode()
     )
     is_known = pl.col("customer_id").is_in(book.buyers["customer_id"].implode())
     mine = heads.filter(is_ruled & is_known)
-    if mine.is_empty():
+    asking = _asking(heads.filter(is_known), book)
+    if mine.is_empty() and asking.is_empty():
         return undecided(heads)
     found = resolved(mine, lines, book)
-    faults = found.faults.group_by("draft_id").agg(tax_fault=pl.col("fault").sort().str.join(" "))
-    sound = found.lines.join(faults, on="draft_id", how="anti")
-    taxes = _by_options(sound, mine, book)
+    taxes = _by_options(_sound(found.lines, found.faults), mine, book)
+    if book.engines is None or asking.is_empty():
+        return _told(heads, mine, found.faults, Decided(heads, taxes))
+    said = answered(asking, lines, book.categories, book.engines)
+    own = categorized(lines, book.categories).select(*_LINE, "category")
+    rows = _numbered(_sound(said.lines, said.faults).drop("category").join(own, on=_LINE))
+    of_engines = rows.select(pl.col(name).cast(kind) for name, kind in LINE_TAXES.items())
+    both = pl.concat([taxes, of_engines]).sort(*_LINE, "tax_no")
+    faults = pl.concat([found.faults, said.faults])
+    made = Decided(heads, both, said.questions)
+    return _told(heads, pl.concat([mine, asking]), faults, made)
+
+
+def _asking(heads: pl.DataFrame, book: TaxBook) -> pl.DataFrame:
+    """The heads without a decision whose entity asks an engine."""
+    if book.engines is None:
+        return heads.clear()
+    undecided_heads = heads.filter(pl.col("tax_treatment").is_null())
+    return undecided_heads.join(book.engines.sellers, on="entity_id", how="semi")
+
+
+def _sound(lines: pl.DataFrame, faults: pl.DataFrame) -> pl.DataFrame:
+    return lines.join(faults, on="draft_id", how="anti")
+
+
+def _told(heads: pl.DataFrame, mine: pl.DataFrame, found: pl.DataFrame, made: Decided) -> Decided:
+    """All heads with what was found of those that are `mine`."""
+    taxes = made.lines
+    faults = found.group_by("draft_id").agg(tax_fault=pl.col("fault").sort().str.join(" "))
     sums = taxes.group_by("draft_id").agg(ruled_tax=pl.col("tax").sum().cast(AMOUNT))
     joined = (
         heads.with_columns(is_ruled=pl.col("draft_id").is_in(mine["draft_id"].implode()))
@@ -64,7 +95,8 @@ def decided(heads: pl.DataFrame, lines: pl.DataFrame, book: TaxBook) -> Decided:
     is_taxed = pl.col("is_ruled") & pl.col("tax_fault").is_null()
     tax = pl.col("ruled_tax").fill_null(pl.lit(0).cast(AMOUNT))
     told = joined.with_columns(tax=pl.when(is_taxed).then(tax).otherwise("tax"))
-    return Decided(told.with_columns(total=pl.col("net") + pl.col("tax")).drop("ruled_tax"), taxes)
+    totals = told.with_columns(total=pl.col("net") + pl.col("tax")).drop("ruled_tax")
+    return made._replace(heads=totals)
 
 
 def _by_options(lines: pl.DataFrame, heads: pl.DataFrame, book: TaxBook) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from typing import Any
 from meterhouse.errors import UsageError
 from meterhouse.failpoints import failpoint
 from meterhouse.lake import Lake, Pin
-from meterhouse.run import steps
+from meterhouse.run import steps, tax_asking
 from meterhouse.run.completeness import record_statements
 from meterhouse.run.context import Run
 from meterhouse.run.finished import forget_finish, record_finish, unchanged_since
@@ -154,6 +154,8 @@ def finish(run: Run, result: Billed, tell: Tell = lambda _: None) -> None:
         "warnings": result.warnings,
     }
     with run.warehouse.connect(run.lake.head()) as db:
+        if tax_asking.is_waiting(db):
+            return  # Nothing need change for the next run to get more.
         record_finish(run, db, result.issued.batch_seq, {**summary, **steps.left(db)})
 
 

@@ -24,7 +24,7 @@ from meterhouse.lake import Commit, Lake
 from meterhouse.lake_views import views
 from meterhouse.ledger.posting import entries, unbalanced
 from meterhouse.money import AMOUNT
-from meterhouse.run import balance
+from meterhouse.run import balance, tax_outbox
 from meterhouse.run.commands import closed_until, command_id, record
 from meterhouse.run.credit_composing import COMMAND, Note, composed
 from meterhouse.run.credit_originals import ROLE, creditable, original_of
@@ -127,7 +127,11 @@ def credit(lake: Lake, request: Request, *, dry: bool = False) -> Credited:
             "known_at": lake.head().batch_seq,
             "through": original["last_through"],
         }
-        write = _Writer(note, told, run, entities, closed_until(db), original, given)
+        told_engine = tax_outbox.of_note(
+            db, original["document_id"], str(note.head["draft_id"][0])
+        )
+        closed = closed_until(db)
+        write = _Writer(note, told, run, entities, closed, original, given, told_engine)
         number = lake.commit(db, write)
     return _credited(number, request, note, given)
 
@@ -227,6 +231,7 @@ class _Writer:
     closed: pl.DataFrame
     original: Mapping[str, Any]
     given: Given
+    to_engine: pl.DataFrame
 
     def __call__(self, commit: Commit) -> str:
         ranked = with_series(self.note.head)
@@ -247,7 +252,7 @@ class _Writer:
             "billed_lines": lines,
             "journal_entries": heads,
             "journal_lines": legs,
-            "outbox": _outbox(documents),
+            "outbox": pl.concat([_outbox(documents), self.to_engine]),
             **recorded_taxes(documents, lines, self.note.taxes, self.entities),
         }
         if self.given.applied > 0:

@@ -1,5 +1,6 @@
 """Drafts: what should have been billed, minus what was, gathered into documents."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import NamedTuple
 
@@ -13,7 +14,8 @@ from meterhouse.invoicing.document import canonical
 from meterhouse.invoicing.drafts import gathered, taxed_drafts
 from meterhouse.invoicing.edits import edited, orphans, with_header, with_orphans
 from meterhouse.invoicing.prepaid import with_payments
-from meterhouse.run import balance, edits, prepaid, taxes, thresholds
+from meterhouse.invoicing.tax_engine import QUESTIONS
+from meterhouse.run import balance, edits, prepaid, tax_asking, taxes, thresholds
 from meterhouse.run.billed import billed, find_differing
 from meterhouse.run.book import DATED, change_dates, in_force
 from meterhouse.run.by_hand import with_added
@@ -21,12 +23,14 @@ from meterhouse.run.context import Run
 from meterhouse.run.moved import record_settled, to_compare
 from meterhouse.run.one_offs import with_categories
 
+Ask = Callable[[pl.DataFrame], pl.DataFrame | None]
 DECREASES = "select entity_id, decreases from book.entities where decreases is not null"
 
 
 def make_drafts(run: Run, db: duckdb.DuckDBPyConnection) -> tuple[int, int]:
     """Replace billing.drafts and billing.draft_lines; returns how many of each."""
-    made = composed(run, db, of=to_compare(run, db))
+    made = composed(run, db, of=to_compare(run, db), ask=lambda asked: tax_asking.ask(run, asked))
+    run.warehouse.replace(db, tax_asking.TABLE, made.questions)
     run.warehouse.replace(db, prepaid.TABLE, made.payments)
     run.warehouse.replace(db, balance.TABLE, made.draws)
     run.warehouse.replace(db, taxes.TABLE, made.taxes)
@@ -38,13 +42,14 @@ def make_drafts(run: Run, db: duckdb.DuckDBPyConnection) -> tuple[int, int]:
 
 class Composed(NamedTuple):
     """Drafts with their content, their lines, what prepaid money pays of them, the taxes of lines
-    that rules decided, and what balances of customers pay."""
+    that rules or engines decided, what balances of customers pay, and the questions to engines."""
 
     drafts: pl.DataFrame
     lines: pl.DataFrame
     payments: pl.DataFrame
     taxes: pl.DataFrame
     draws: pl.DataFrame
+    questions: pl.DataFrame = pl.DataFrame(schema=QUESTIONS)
 
 
 def composed(
@@ -54,11 +59,13 @@ def composed(
     failures: str = "ops.failures",
     of: str = "true",
     early: str = thresholds.TABLE,
+    ask: Ask | None = None,
 ) -> Composed:
     """Drafts and their lines of what is desired in one table, failed in another and is billed
     early by a third.
 
-    `of` is SQL over a line: those of all contracts that may come to one document are wanted.
+    `of` is SQL over a line: those of all contracts that may come to one document are wanted. `ask`
+    gets the questions to tax engines; what it answers is taken into the drafts.
     """
     is_differing = find_differing(db, desired, run.through.isoformat(), of)
     wanted = db.sql(f"from {desired} where {is_differing} and ({of})").pl()
@@ -67,7 +74,10 @@ def composed(
     known = billed(db, f"{is_differing} and ({of})").join(failed, on="contract_id", how="anti")
     now = thresholds.early(db, early)
     due = difference(wanted, known, run.through, run.through, now)
-    return compose(db, with_added(db, due, run.through))
+    lines = with_added(db, due, run.through)
+    made = compose(db, lines)
+    answers = ask(made.questions) if ask is not None else None
+    return made if answers is None else compose(db, lines, answers=answers)
 
 
 def compose(
@@ -75,12 +85,13 @@ def compose(
     lines: pl.DataFrame,
     paid: pl.DataFrame | None = None,
     drawn: pl.DataFrame | None = None,
+    answers: pl.DataFrame | None = None,
 ) -> Composed:
     """Lines to bill as drafts with their content, and the lines as the drafts order them.
 
     Seller, buyer and terms are those of the document's boundary: documents between two days on
     which one of them changed are composed together. `paid` is what prepaid money paid of them, and
-    `drawn` what balances did, if that is known already.
+    `drawn` what balances did, if that is known already; `answers` are new ones of tax engines.
     """
     sharing = db.sql("select customer_id from book.customers where consolidates").fetchall()
     said = dict(db.sql(DECREASES).fetchall())
@@ -91,9 +102,9 @@ def compose(
     regime = changes.search_sorted(gathered_lines["boundary_on"], side="right")
     numbered = gathered_lines.with_columns(regime=pl.Series(regime, dtype=pl.Int64))
     parts = [
-        _drafted(db, part.drop("regime")).changed(by_hand, lost)
+        _drafted(db, part.drop("regime"), answers).changed(by_hand, lost)
         for part in numbered.partition_by("regime", maintain_order=True)
-    ] or [_drafted(db, gathered_lines).changed(by_hand, lost)]
+    ] or [_drafted(db, gathered_lines, answers).changed(by_hand, lost)]
     own = pl.concat([part.lines for part in parts])
     heads = pl.concat([part.heads for part in parts])
     known = prepaid.paid_of(db, heads, own) if paid is None else paid
@@ -103,7 +114,8 @@ def compose(
     meters = db.sql("from book.meters").pl()
     told = [part.told(mine, draws, meters) for part in parts]
     ruled = pl.concat([part.taxes for part in parts])
-    return Composed(pl.concat(told).sort("draft_id"), own, mine, ruled, draws)
+    asked = pl.concat([part.questions for part in parts])
+    return Composed(pl.concat(told).sort("draft_id"), own, mine, ruled, draws, asked)
 
 
 class _Drafted(NamedTuple):
@@ -114,6 +126,7 @@ class _Drafted(NamedTuple):
     customers: pl.DataFrame
     entities: pl.DataFrame
     taxes: pl.DataFrame
+    questions: pl.DataFrame
 
     def changed(self, by_hand: pl.DataFrame, lost: pl.DataFrame) -> "_Drafted":
         """With what people set on the drafts, blocked where an edit has lost its line."""
@@ -127,15 +140,18 @@ class _Drafted(NamedTuple):
         return complete.drop("prepaid_by", "balance_by").drop("note", strict=False)
 
 
-def _drafted(db: duckdb.DuckDBPyConnection, lines: pl.DataFrame) -> _Drafted:
+def _drafted(
+    db: duckdb.DuckDBPyConnection, lines: pl.DataFrame, answers: pl.DataFrame | None
+) -> _Drafted:
     on = lines["boundary_on"].max()
     day = on if isinstance(on, date) else date.max
     entities, terms, customers = (in_force(db, table, day) for table in DATED)
-    book = taxes.tax_book(db, day)
+    book = taxes.tax_book(db, day, answers)
     if ONE_OFF in lines["role"]:
         book = with_categories(db, book)
     made = taxed_drafts(lines, customers, entities, terms, _series(db), _earlier(db), book)
-    return _Drafted(made.heads, made.lines, customers, entities, made.taxes)
+    parties = (customers, entities)
+    return _Drafted(made.heads, made.lines, *parties, made.taxes, made.questions)
 
 
 def _earlier(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:

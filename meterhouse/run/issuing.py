@@ -15,7 +15,7 @@ from meterhouse.lake import Commit, Lake
 from meterhouse.lake_views import views
 from meterhouse.ledger.posting import entries, unbalanced
 from meterhouse.pricing.order import MODIFIERS
-from meterhouse.run import balance, prepaid, taxes, written_off
+from meterhouse.run import balance, prepaid, tax_asking, tax_outbox, taxes, written_off
 from meterhouse.run.approvals import append_commands
 from meterhouse.run.approving import commands_of_issue, kept_back, resolve
 from meterhouse.run.commands import closed_until
@@ -33,6 +33,7 @@ READ = (
     prepaid.TABLE,
     balance.TABLE,
     taxes.TABLE,
+    tax_asking.TABLE,
 )
 
 ORDER = {
@@ -152,6 +153,7 @@ class _Prepared:
     prepaid: pl.DataFrame
     draws: pl.DataFrame
     taxes: pl.DataFrame
+    questions: pl.DataFrame
     closed: pl.DataFrame
     run: dict[str, Any]
 
@@ -171,6 +173,7 @@ class _Prepared:
         paid = db.sql(f"from {prepaid.TABLE} semi join ready using (draft_id)").pl()
         drawn = db.sql(f"from {balance.TABLE} semi join ready using (draft_id)").pl()
         ruled = db.sql(f"from {taxes.TABLE} semi join ready using (draft_id)").pl()
+        asked = db.sql(f"from {tax_asking.TABLE} semi join ready using (draft_id)").pl()
         db.unregister("ready")
         accrued = db.sql(
             "select line_key, cast(sum(debit - credit) as decimal(38, 18)) as accrued "
@@ -181,7 +184,7 @@ class _Prepared:
         run = {"run_id": run_id, "known_at": known_at, "through": through}
         return cls(
             *(ready, small, lines, determinants, entities, accrued, paid, drawn, ruled),
-            *(closed_until(db), run),
+            *(asked, closed_until(db), run),
         )
 
     def write(self, commit: Commit, commands: pl.DataFrame) -> tuple[int, tuple[str, ...]]:
@@ -233,12 +236,13 @@ class _Prepared:
         )
 
     def _outbox(self, documents: pl.DataFrame) -> pl.DataFrame:
-        return documents.select(
+        told = documents.select(
             message_id=pl.format("document.issued-{}", "document_id"),
             kind=pl.lit("document.issued"),
             subject_id="document_id",
             payload=pl.concat_str(pl.lit('{"number":"'), "number", pl.lit('"}')),
         )
+        return pl.concat([told, tax_outbox.of_drafts(documents, self.questions)])
 
 
 def _run_of(db: duckdb.DuckDBPyConnection) -> tuple[int, str, Any]:

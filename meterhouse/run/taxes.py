@@ -9,6 +9,7 @@ import polars as pl
 from meterhouse.invoicing import tax_rules
 from meterhouse.invoicing.tax_rules import LINE_RULE, Schema, TaxBook
 from meterhouse.invoicing.taxed_lines import by_document, in_base
+from meterhouse.run.tax_parties import engine_book
 
 TABLE = "billing.draft_taxes"
 
@@ -116,13 +117,21 @@ _SCHEMAS: Mapping[str, Schema] = {
 }
 
 
-def tax_book(db: duckdb.DuckDBPyConnection, on: date) -> TaxBook | None:
-    """The book's taxes as its parties stood on a day; None where no entity taxes by rules."""
-    asked = (
-        "select 1 from book.slots where kind = 'entity' "
-        "and json_array_length(content->'$.registrations') > 0 limit 1"
-    )
-    if db.execute(asked).fetchone() is None:
+# How entities tax: by rules, by an engine; no row where each customer has a decision.
+_WAYS = """
+select distinct (content->>'$.tax.engine') is not null from book.slots where kind = 'entity'
+and (json_array_length(content->'$.registrations') > 0
+    or (content->>'$.tax.engine') is not null)
+"""
+
+
+def tax_book(
+    db: duckdb.DuckDBPyConnection, on: date, answers: pl.DataFrame | None = None
+) -> TaxBook | None:
+    """The book's taxes as its parties stood on a day; None where no entity taxes by rules or by an
+    engine. `answers` are what engines have said just now."""
+    ways = [row[0] for row in db.execute(_WAYS).fetchall()]
+    if not ways:
         return None
     day = f"date '{on.isoformat()}'"
     db.execute(f"create or replace temp view of_day as {_OF_DAY.replace('$day', day)}")
@@ -130,7 +139,7 @@ def tax_book(db: duckdb.DuckDBPyConnection, on: date) -> TaxBook | None:
         name: db.sql(sql).pl().select(pl.col(c).cast(kind) for c, kind in _SCHEMAS[name].items())
         for name, sql in _QUERIES.items()
     }
-    return TaxBook(**frames)
+    return TaxBook(**frames, engines=engine_book(db, answers) if True in ways else None)
 
 
 def recorded_taxes(

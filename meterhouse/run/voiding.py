@@ -24,6 +24,7 @@ from meterhouse.ledger.reversing import reversed_entries
 from meterhouse.run.balance import SIGNED, with_ids
 from meterhouse.run.commands import closed_until, record
 from meterhouse.run.policies import refuse_issuing
+from meterhouse.run.tax_outbox import of_voids
 
 ASKED = """
 select documents.*, entities.zone
@@ -115,6 +116,7 @@ from facts.balance_moves as moves join voided using (document_id)
 where moves.kind in ('draw', 'lot')
 """
 ORDER = {
+    "outbox": ["message_id"],
     "balance_moves": ["move_id"],
     "voids": ["number"],
     "billed_lines": ["document_id", "line_no"],
@@ -218,6 +220,9 @@ def _frames(
     found = {"voids": voids, "billed_lines": lines, "journal_entries": heads, "journal_lines": legs}
     if not moves.is_empty():
         found["balance_moves"] = moves.with_columns(reason=pl.lit(reason))
+    told = of_voids(db, days["document_id"].to_list())
+    if not told.is_empty():
+        found["outbox"] = told
     return found
 
 

@@ -35,6 +35,7 @@ KEYS = {
     "voids": "document_id",
     "document_taxes": "document_id, tax_no",
     "line_taxes": "document_id, line_no, tax_no",
+    "tax_answers": "question_sha256",
     "outbox": "message_id",
     "deliveries": "message_id, attempt",
 }
