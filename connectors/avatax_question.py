@@ -50,7 +50,8 @@ def _line(
 ) -> dict[str, Any]:
     category = line["category"]
     override = {
-        "type": "taxDate",
+        "type": "taxAmount" if "tax" in line else "taxDate",
+        "taxAmount": msgspec.Raw(line["tax"].encode()) if "tax" in line else None,
         "taxDate": line["tax_on"],
         "reason": "Correction of what was invoiced on that day",
     }
@@ -64,7 +65,7 @@ def _line(
             "itemCode": category[:50],
             "description": line["description"],
             "exemptionCode": certificates.get(category),
-            "taxOverride": override if line["tax_on"] else None,
+            "taxOverride": _given(override) if line["tax_on"] else None,
         }
     )
 

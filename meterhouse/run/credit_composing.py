@@ -132,10 +132,10 @@ def _taxes(
     numbers = {line: place for place, line in enumerate(credited["line_no"].to_list(), 1)}
     shared = rows.join(
         credited.select("line_no", "asked", "asked_tax", "places"), on="line_no"
-    ).with_columns(weight="tax", _line="line_no")
+    ).with_columns(weight="tax", of_line="line_no")
     if shared.is_empty():
         return pl.DataFrame(schema=LINE_TAXES)
-    parts = allocated(shared, by=["_line"], amount="asked_tax", weight="weight", into="share")
+    parts = allocated(shared, by=["of_line"], amount="asked_tax", weight="weight", into="share")
     return parts.with_columns(
         draft_id=pl.lit(document_id),
         line_no=pl.col("line_no").replace_strict(numbers, return_dtype=pl.Int64),

@@ -127,9 +127,7 @@ def credit(lake: Lake, request: Request, *, dry: bool = False) -> Credited:
             "known_at": lake.head().batch_seq,
             "through": original["last_through"],
         }
-        told_engine = tax_outbox.of_note(
-            db, original["document_id"], str(note.head["draft_id"][0])
-        )
+        told_engine = tax_outbox.of_note(db, original["document_id"], str(note.head["draft_id"][0]))
         closed = closed_until(db)
         write = _Writer(note, told, run, entities, closed, original, given, told_engine)
         number = lake.commit(db, write)

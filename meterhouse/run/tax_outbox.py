@@ -54,5 +54,3 @@ def _messages(rows: pl.DataFrame, kind: str, payload: pl.Expr) -> pl.DataFrame:
         subject_id="document_id",
         payload=payload,
     ).select(pl.col(name).cast(kind) for name, kind in MESSAGES.items())
-
-

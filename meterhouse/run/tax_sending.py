@@ -41,8 +41,11 @@ qualify row_number() over (partition by outbox.message_id order by answers.asked
 order by outbox.batch_seq, outbox.row_no
 """
 NOTED = """
-select line_no, credits_line, amount::varchar as amount from facts.billed_lines
-where document_id = ? order by line_no
+select lines.line_no, credits_line, lines.amount::varchar as amount,
+    coalesce(sum(taxes.tax), 0)::varchar as tax
+from facts.billed_lines as lines
+left join facts.line_taxes as taxes using (document_id, line_no)
+where lines.document_id = ? group by all order by line_no
 """
 DRAFTED = f"""
 select draft_id as name, engine, question, fault from {TABLE} where starts_with(draft_id, ?)
@@ -116,9 +119,11 @@ def _of_note(db: duckdb.DuckDBPyConnection, row: dict[str, Any]) -> str:
             **lines[credited],
             "amount": amount,
             "line_no": line_no,
+            # Its share of what the engine said of the whole line, which no rate gives to the cent.
+            "tax": tax,
             "tax_on": lines[credited]["tax_on"] or original["date"],
         }
-        for line_no, credited, amount in db.execute(NOTED, [row["document_id"]]).fetchall()
+        for line_no, credited, amount, tax in db.execute(NOTED, [row["document_id"]]).fetchall()
     ]
     told = {**original, "date": row["date"], "kind": "credit_note", "lines": own}
     return canonical_json(told)

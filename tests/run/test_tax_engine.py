@@ -8,7 +8,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from meterhouse.run.crediting import Request, credit
+from meterhouse.run.drafting import make_drafts
 from meterhouse.run.rebuild import rebuild
+from meterhouse.run.steps import resume
 from meterhouse.run.tax_sending import DELIVERED, pending, question_of, send
 from meterhouse.run.voiding import void
 from tests.servers import avatax
@@ -56,7 +58,12 @@ items:
   - {id: report, product: reports, description: Report, price: {model: flat, amount: "5.00"}}
 """
 PLACES = {"acme": ("WA", "Seattle"), "lake": ("IL", "Chicago"), "rose": ("OR", "Portland")}
-PARTIES = {**PLACES, "lost": ("ZZ", "Nowhere"), "chosen": ("WA", "Seattle"), "school": PLACES["lake"]}
+PARTIES = {
+    **PLACES,
+    "lost": ("ZZ", "Nowhere"),
+    "chosen": ("WA", "Seattle"),
+    "school": PLACES["lake"],
+}
 MORE = {
     "chosen": {"tax": {"treatment": "taxed", "rate": "0.10", "name": "Own"}},
     "school": {"exemptions": [{"certificate": "E-7", "country": "US", "reason": "School"}]},
@@ -99,12 +106,15 @@ def home(engine, tmp_path_factory):
     down = home.issue(date(2026, 2, 1))
     asked_down, engine.always = len(engine.seen), None
     first = home.issue(date(2026, 2, 1))
-    asked = len(engine.bodies("SalesOrder"))
-    again = home.issue(date(2026, 2, 1))
-    assert len(engine.bodies("SalesOrder")) == asked + 1  # That of the address nobody knows.
     home.land([request("e2", "acme", "2026-01-11T12:00:00Z", 1000)])
     home.land([request("e3", "acme", "2026-02-11T12:00:00Z", 2000)])
-    home.issue(date(2026, 3, 1))
+    home.draft(date(2026, 3, 1))
+    asked = len(engine.seen)
+    run = resume(home.lake)
+    with run.warehouse.connect(run.pin, run.known_at) as db:
+        make_drafts(run, db)
+    again = engine.seen[asked:]
+    home.judge(None)
     return home, {"down": (down, asked_down), "first": first, "again": again}
 
 
@@ -125,9 +135,14 @@ def test_an_engine_that_is_down_holds_its_documents_back_and_no_others(home):
 
 def test_an_address_that_cannot_be_found_is_told_and_blocks_only_its_customer(home):
     first = home[1]["first"]
-    assert set(first.held) == {"lost-1"} == set(home[1]["again"].held)
+    assert set(first.held) == {"lost-1"}
     assert "InvalidAddress: 'The address is not deliverable.'" in first.held["lost-1"]
     assert contents(home[0], "lost") == []
+
+
+def test_what_was_answered_is_never_asked_again(home):
+    # Only of the address that nobody knows is there no answer yet.
+    assert {body["customerCode"] for _, _, body in home[1]["again"]} == {"lost"}
 
 
 def test_each_jurisdiction_is_a_row_of_the_document_and_its_lines_have_shares(home):
@@ -154,22 +169,19 @@ def test_a_certificate_is_told_to_the_engine(home, engine):
     assert {one["exemptionNo"] for one in bodies} == {"E-7"}
     assert {one["tax_total"] for one in contents(home[0], "school")} == {"0.00"}
     codes = {one.get("taxCode") for body in bodies for one in body["lines"]}
-    assert codes <= {None, "SW054000", "NT"} and "NT" in codes and "SW054000" in codes
+    assert codes == {None, "SW054000", "NT"}
 
 
 def test_a_correction_is_asked_for_as_of_the_day_of_what_it_corrects(home, engine):
     third = contents(home[0], "acme")[2]
-    body = engine.bodies("SalesOrder")[-1]
-    [late] = [
-        line
-        for body in engine.bodies("SalesOrder")
-        for line in body["lines"]
-        if "taxOverride" in line
-    ]
-    assert late["taxOverride"]["taxDate"] == "2026-02-01"
-    assert third["dates"]["invoice_date"] == "2026-03-01" and body["date"] == "2026-03-01"
+    body = [one for one in engine.bodies("SalesOrder") if one["customerCode"] == "acme"][-1]
+    late = [line for line in body["lines"] if "taxOverride" in line]
+    assert [line["amount"] for line in late] == [D("10.00")]
+    assert late[0]["taxOverride"]["taxDate"] == "2026-02-01"
+    assert third["dates"]["invoice_date"] == body["date"] == "2026-03-01"
     # February's usage at the raised rate of the city, January's at that of its own document.
-    rates = {one["rate"] for one in third["tax"] if one["name"] == "WA CITY TAX (SEATTLE)"}
+    city = [one for one in third["tax"] if one["name"] == "WA CITY TAX (SEATTLE)"]
+    rates = {one["rate"] for one in city if one["treatment"] == "taxed"}
     assert rates == {"0.0215", "0.0315"}
 
 
@@ -181,8 +193,8 @@ def test_taxes_of_documents_are_what_documents_and_the_journal_say(home):
 
 
 def test_documents_are_made_again_to_the_byte_without_the_engine(home, engine):
-    seen = len(engine.seen)
-    assert [one for one in rebuild(home[0].lake, None) if not one.is_identical] == []
+    seen, number = len(engine.seen), contents(home[0], "acme")[2]["issue"]["number"]
+    assert [one for one in rebuild(home[0].lake, [number]) if not one.is_identical] == []
     assert len(engine.seen) == seen
 
 
@@ -197,13 +209,13 @@ def test_what_was_issued_is_committed_once_and_what_was_voided_is_taken_back(
         "select number from facts.documents where customer_id = 'school' order by number desc"
     )[0][0]
     asked = question_of(own.lake, number)
-    assert asked["question"]["buyer"]["id"] == "lake" and asked["answer"]
+    assert (asked["question"]["buyer"]["id"], bool(asked["answer"])) == ("lake", True)
     credit(own.lake, Request(number, "Too much", amount=total / 2, on=date(2026, 3, 5)))
     void(own.lake, [voided], "Wrong", date(2026, 3, 5))
     due = pending(own.lake)
     engine.faults = {len(engine.seen) + 3: avatax.status(429, Retry_After="0")}
     done = send(own.lake)
-    assert {one.result for one in done} == {DELIVERED} and len(done) == len(due)
+    assert [one.result for one in done] == [DELIVERED] * len(due)
     kept = {code: (one["status"], one["totalTax"]) for code, one in engine.kept.items()}
     taxes = own.rows(
         "select number, tax from facts.documents where customer_id not in ('chosen') order by 1"
@@ -214,7 +226,7 @@ def test_what_was_issued_is_committed_once_and_what_was_voided_is_taken_back(
     assert {line["taxOverride"]["taxDate"] for line in note["lines"]} == {"2026-02-01"}
     assert all(D(line["amount"]) < 0 for line in note["lines"])
     seen = len(engine.seen)
-    assert send(own.lake) == [] and len(engine.seen) == seen
+    assert (send(own.lake), len(engine.seen)) == ([], seen)
 
 
 def test_a_document_that_has_another_tax_there_is_not_committed(home, engine, tmp_path):
@@ -224,7 +236,7 @@ def test_a_document_that_has_another_tax_there_is_not_committed(home, engine, tm
     done = send(own.lake)
     engine.drift = D(0)
     refused = [one for one in done if one.result != DELIVERED]
-    assert refused and all("so it was not committed" in one.result for one in refused)
+    assert {"so it was not committed" in one.result for one in refused} == {True}
     assert {engine.kept[one.number]["status"] for one in refused} == {"Saved"}
     # The next call tries only those again, and what was mended is delivered.
     assert {one.number for one in send(own.lake)} == {one.number for one in refused}

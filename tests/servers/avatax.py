@@ -64,6 +64,10 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
 
+    def handle(self) -> None:
+        with suppress(ConnectionResetError):  # Whoever asked has hung up.
+            super().handle()
+
     def do_GET(self) -> None:
         self.handle_call(None)
 
@@ -176,6 +180,9 @@ def taxed(body: Any, drift: Decimal, with_details: bool) -> dict[str, Any]:
                     "tax": (base * rate).quantize(CENT, ROUND_HALF_UP),
                 }
             )
+        override = line.get("taxOverride", {})
+        if override.get("type") == "taxAmount" and details:
+            details[-1]["tax"] += override["taxAmount"] - sum(one["tax"] for one in details)
         tax = sum((one["tax"] for one in details), Decimal(0))
         own = {"lineNumber": line["number"], "lineAmount": line["amount"], "tax": tax}
         lines.append(own | ({"details": details} if with_details else {}))
