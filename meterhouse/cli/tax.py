@@ -51,10 +51,9 @@ def send(context: click.Context, dry_run: bool) -> None:
     if dry_run:
         keys = ("number", "kind", "engine", "attempt", "tax")
         due = [{key: row[key] for key in keys} for row in tax_sending.pending(app.lake)]
-        said = "\n".join(
-            [f"{len(due):,} to send.", *(f"{one['number']}: {one['kind']}" for one in due)]
-        )
-        app.show({"is_dry": True, "pending": due}, lambda console: console.print(said))
+        rows = [f"{one['number']}: {one['kind']}" for one in due]
+        lines = "\n".join([f"{len(due):,} to send.", *rows])
+        app.show({"is_dry": True, "pending": due}, lambda console: console.print(lines))
         return
     done = tax_sending.send(app.lake)
     left = [one for one in done if one.result != tax_sending.DELIVERED]
