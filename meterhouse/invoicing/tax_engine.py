@@ -43,10 +43,11 @@ _LINE = ("draft_id", "line_no")
 class TaxEngine(Protocol):
     """A system that says taxes; its texts are canonical JSON, its errors MeterhouseError.
 
-    A question: `{buyer, currency, date, kind, lines, seller}`; a line of it: `{amount, category,
-    code, description, line_no, tax_on}`, `tax_on` being the day whose taxes a correction has; `tax`,
-    on credit notes by hand only, is what the line was charged. An answer: `{lines: [{line_no, taxes: [{base, certificate, country, name, rate, reason, region,
-    tax, treatment}]}]}`, amounts and rates (fractions) as text.
+    A question: `{buyer, currency, date, engine, kind, lines, seller}`; a line of it: `{amount,
+    category, code, description, line_no, tax_on}`, `tax_on` being the day whose taxes a correction
+    has; `tax`, on credit notes by hand only, is what the line was charged. An answer: `{lines:
+    [{line_no, taxes: [{base, certificate, country, name, rate, reason, region, tax, treatment}]}]}`
+    with amounts, and rates as fractions, as text.
     """
 
     def ask(self, question: str) -> str:
