@@ -37,6 +37,8 @@ class Refused(SourceRejected):
 class _Calls(Calls):
     """Calls whose refusals are told in the words of AvaTax's error body."""
 
+    _good = (HTTPStatus.OK, HTTPStatus.CREATED)
+
     def _refused(self, asked: Asked, status: int, named: str, body: bytes) -> Exception:
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             return super()._refused(asked, status, named, body)

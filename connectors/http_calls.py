@@ -48,6 +48,8 @@ class Calls:
     """Calls to the server of `place`, with its secret and to no other server: GET, or POST where
     there is content (JSON), which may come more than once."""
 
+    _good: tuple[int, ...] = (HTTPStatus.OK,)
+
     def __init__(self, source: str, place: HttpPlace, secret: str | None) -> None:
         self._source = source
         self._place = place
@@ -150,7 +152,7 @@ class Calls:
 
     def _check_status(self, asked: Asked, response: requests.Response) -> None:
         status = response.status_code
-        if status in (HTTPStatus.OK, HTTPStatus.CREATED):
+        if status in self._good:
             return
         named = f"was answered with {status}{_phrase(status)}"
         if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
