@@ -13,7 +13,7 @@ import duckdb
 import polars as pl
 
 from meterhouse.lake import Commit, Lake
-from meterhouse.run import prepaid, steps, taxes
+from meterhouse.run import balance, prepaid, steps, taxes
 from meterhouse.run.applying import apply_book
 from meterhouse.run.bill import begin
 from meterhouse.run.context import Run
@@ -194,6 +194,7 @@ def _issue_month(lake: Lake, run: Run, boundary: date) -> None:
         made = composed(run, db, of=f"due_on = date '{boundary}'")
         tables: dict[str, pl.DataFrame] = {
             prepaid.TABLE: made.payments,
+            balance.TABLE: made.draws,
             taxes.TABLE: made.taxes,
             "billing.drafts": made.drafts,
             "billing.draft_lines": made.lines,
