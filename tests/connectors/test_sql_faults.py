@@ -76,7 +76,9 @@ def test_a_connection_that_ends_in_the_middle_of_the_rows_leaves_no_part(
     relay.close()
     [error] = outcome
     assert isinstance(error, SourceUnavailable)
-    assert "closed the connection" in str(error)
+    # A server that is told to end a session says so first, if there is room left for its words.
+    words = ("closed the connection",) if end == "cut" else ("closed the connection", "57P01")
+    assert any(one in str(error) for one in words)
     assert list(table.spool.iterdir()) == []
     assert len(ids(table.source())) == 60_000
 
