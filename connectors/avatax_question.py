@@ -61,6 +61,7 @@ def _line(
             "quantity": 1,
             # The digits as they are: a float would be another number.
             "amount": msgspec.Raw(line["amount"].encode()),
+            "taxIncluded": line.get("price_holds_tax"),
             "taxCode": line["code"] or settings.codes.get(category),
             "itemCode": category[:50],
             "description": line["description"],

@@ -185,6 +185,9 @@ FACTS: dict[str, dict[str, str]] = {
         "served_end_on": "date",
         # The line of `original_number` that a line of a credit note by hand takes back.
         "credits_line": "bigint",
+        # The taxes that the amount held, of contracts whose prices hold them; else null. The
+        # amount is without them.
+        "tax_included": AMOUNT,
     },
     # One row per determinant that a line of an issued document was rated from.
     "billed_determinants": {

@@ -26,7 +26,7 @@ KEPT_BY_CONTRACT = (
     # The newest document says these for the whole life: they have dates of their own inside.
     *("modifiers", "trial", "pauses", "cancellation", "anchor", "anchor_changes", "profile"),
     *("phases", "renewal"),
-    *("due_after_days", "invoice_day", "invoice_before_days"),
+    *("due_after_days", "invoice_day", "invoice_before_days", "tax_inclusive"),
 )
 KEPT_BY_ITEM = ("cadence", "timing", "starts_on")
 KEPT_BY_ENTITY = ("base_currency", "zone")
@@ -46,6 +46,7 @@ def check(documents: Sequence[Document], recorded: Sequence[Version] = ()) -> li
     faults += _times(book)
     faults += _beginnings(book)
     faults += _kept(book.contracts, KEPT_BY_CONTRACT, "end this contract and begin another")
+    faults += _inclusion_kept(book, recorded)
     faults += _items_kept(book)
     faults += _kept(book.entities, KEPT_BY_ENTITY, "begin another entity")
     faults += _kept(book.prices, KEPT_BY_PRICE, "write another price")
@@ -187,6 +188,24 @@ def _kept(slots: Sequence[Slot[M]], names: Sequence[str], remedy: str) -> Iterat
                         f"{first.document.place}; it is the same for all dates of one id. "
                         f"To change it, {remedy}."
                     )
+
+
+def _inclusion_kept(book: Book, recorded: Sequence[Version]) -> Iterator[str]:
+    """Faults for amounts that were recorded with their taxes and are now without, or the other way:
+    what was billed of them cannot be compared with what they say now."""
+    before = {
+        version.id: bool(version.content.get("tax_inclusive"))
+        for version in recorded
+        if version.kind == "contract"
+    }
+    for slot in book.contracts:
+        now = bool(slot.model.tax_inclusive)
+        if before.get(slot.id, now) != now:
+            words = ("without", "with") if now else ("with", "without")
+            yield slot.fault(
+                f"its amounts were recorded {words[0]} their taxes and are now {words[1]} them. "
+                "To change it, end this contract and begin another."
+            )
 
 
 def _shown(value: object) -> str:

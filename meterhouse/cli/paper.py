@@ -56,6 +56,8 @@ def _line(line: dict[str, Any]) -> tuple[str, ...]:
         so_far = "so far " if progress["goes_on"] else ""
         description += f" ({so_far}{progress['desired']}, {progress['already_billed']} of it billed"
         description += " before)"
+    if "tax_included" in line:
+        description += f" (without the {line['tax_included']} tax that its price held)"
     unit = f" {line['meter']['unit']}" if line["meter"] else ""
     return (
         str(line["line_no"]),

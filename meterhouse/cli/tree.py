@@ -1,6 +1,7 @@
 """An explanation as a tree: document, lines, and under each line what its amount is made of."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from rich.text import Text
@@ -56,7 +57,12 @@ def _add_line(root: Tree, line: dict[str, Any], currency: str) -> None:
     steps = branch.add(_text(_reason(line)))
     for step in line["steps"]:
         _add_step(steps, step)
-    steps.add(_text(f"unrounded {number_text(line['unrounded'])}, rounded {line['amount']}"))
+    rounded = f"rounded {line['amount']}"
+    if "tax_included" in line:
+        held = Decimal(line["tax_included"])
+        priced = format(Decimal(line["amount"]) + held, "f")
+        rounded = f"rounded {priced}, which holds {line['tax_included']} tax: {line['amount']}"
+    steps.add(_text(f"unrounded {number_text(line['unrounded'])}, {rounded}"))
     if line["correction"]:
         branch.add(_text("correction: " + ", ".join(_named(line["correction"]))))
     if "progress" in line:

@@ -67,6 +67,10 @@ def _dated(item: Item) -> Dated:
     )
 
 
+def _true_or_absent(said: bool | None) -> bool | None:
+    return said or None
+
+
 class Contract(Documented):
     """Who pays whom for what, and from when until when."""
 
@@ -75,7 +79,7 @@ class Contract(Documented):
             *("custom", "plan", "pinned", "modifiers", "anchor", "anchor_changes", "trial"),
             *("phases", "renewal"),
             *("pauses", "cancellation", "profile", "due_after_days"),
-            *("invoice_day", "invoice_before_days", "thresholds"),
+            *("invoice_day", "invoice_before_days", "thresholds", "tax_inclusive"),
         }
     )
 
@@ -157,6 +161,11 @@ class Contract(Documented):
     )
     thresholds: Thresholds | None = Field(
         None, description="Amounts of usage that are billed as soon as they are reached."
+    )
+    tax_inclusive: Annotated[bool | None, AfterValidator(_true_or_absent)] = Field(
+        None,
+        description="Whether all its amounts hold their taxes: what it says is what the customer "
+        "pays. Of all versions of a contract alike; default false.",
     )
     profile: Profile | None = Field(
         None, description="How it is prorated and anchored, where it differs from the default."

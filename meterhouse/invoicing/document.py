@@ -199,8 +199,9 @@ def _sellers(entities: pl.DataFrame) -> pl.DataFrame:
 def _line_arrays(draft_lines: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
     """One row per draft: draft_id, lines (JSON array in the order of line_no)."""
     units = meters.select("meter_id", "meter_version", "unit")
-    if "cause" not in draft_lines.columns:
-        draft_lines = draft_lines.with_columns(cause=pl.lit(None, pl.String))
+    seldom = {"cause": pl.lit(None, pl.String), "tax_included": pl.lit(None, AMOUNT)}
+    missing = {name: null for name, null in seldom.items() if name not in draft_lines.columns}
+    draft_lines = draft_lines.with_columns(**missing)
     return (
         draft_lines.join(units, on=["meter_id", "meter_version"], how="left")
         .select("draft_id", "line_no", line=_line())
@@ -228,7 +229,7 @@ def _line() -> pl.Expr:
             "price": pl.concat_str([embedded(pl.col("price")), _progress()]),
             "quantity": string(pl.col("quantity")),
             "service": _service(),
-            # `tax` comes after it; lines that rules taxed have it.
+            # `tax` comes after it, which lines that rules taxed have, and `tax_included`.
             "steps": pl.concat_str([pl.col("steps").fill_null("[]"), _line_tax()]),
             "unrounded": string(pl.col("amount_unrounded")),
         }
@@ -236,9 +237,18 @@ def _line() -> pl.Expr:
 
 
 def _line_tax() -> pl.Expr:
-    """The category of a line and its share of each row of the document's taxes."""
+    """The category of a line and its share of each row of the document's taxes; and the taxes that
+    its price held, which its amount is without."""
     told = pl.concat_str([pl.lit(',"tax":'), pl.col("line_tax")])
-    return pl.when(pl.col("line_tax").is_not_null()).then(told).otherwise(pl.lit(""))
+    held = pl.concat_str(
+        [pl.lit(',"tax_included":'), _money(pl.col("tax_included"), pl.col("currency"))]
+    )
+    return pl.concat_str(
+        [
+            pl.when(pl.col("line_tax").is_not_null()).then(told).otherwise(pl.lit("")),
+            pl.when(pl.col("tax_included").is_not_null()).then(held).otherwise(pl.lit("")),
+        ]
+    )
 
 
 def _progress() -> pl.Expr:

@@ -13,7 +13,7 @@ from meterhouse.invoicing.due_dates import due_date
 from meterhouse.invoicing.line_order import part, place
 from meterhouse.invoicing.prepaid import CREDIT_SALE
 from meterhouse.invoicing.tax_rules import TaxBook
-from meterhouse.invoicing.taxed_lines import decided, undecided
+from meterhouse.invoicing.taxed_lines import decided, netted, undecided
 from meterhouse.money import AMOUNT, rounded
 
 # `for_contract` is the contract of a document, null where one document holds several.
@@ -67,15 +67,31 @@ def taxed_drafts(
     series: pl.DataFrame,
     earlier: pl.DataFrame | None = None,
     tax_book: TaxBook | None = None,
+    inclusive: pl.Series | None = None,
 ) -> TaxedDrafts:
-    """As `drafts`; the rules of a tax book decide for payers that have no decision."""
-    numbered = _numbered(_with_draft_id(lines, earlier))
+    """As `drafts`; the rules of a tax book decide for payers that have no decision.
+
+    `inclusive` are the contracts whose amounts hold their taxes; their lines come back without
+    them, with `tax_included`.
+    """
+    numbered = _numbered(_with_draft_id(_told_inclusive(lines, inclusive), earlier))
     dated = _dated(_totals(numbered), terms, series)
-    plain = _taxed(dated, customers)
+    plain = at_one_rate(dated, customers)
     ruled = undecided(plain) if tax_book is None else decided(plain, numbered, tax_book)
-    heads = _blocked(ruled.heads, customers, entities).select(COLUMNS).sort("draft_id")
-    own = numbered.drop("for_contract", "is_apart")
+    taxed, own = netted(ruled.heads, numbered, ruled.lines)
+    heads = _blocked(taxed, customers, entities).select(COLUMNS).sort("draft_id")
+    own = own.drop("for_contract", "is_apart", "is_inclusive")
     return TaxedDrafts(heads, own, ruled.lines, ruled.questions)
+
+
+def _told_inclusive(lines: pl.DataFrame, inclusive: pl.Series | None) -> pl.DataFrame:
+    """The lines with `is_inclusive`; money that is bought holds no tax."""
+    if inclusive is None:
+        return lines.with_columns(is_inclusive=pl.lit(value=False))
+    is_inclusive = pl.col("contract_id").is_in(inclusive.implode())
+    return lines.with_columns(
+        is_inclusive=(is_inclusive & (pl.col("role") != CREDIT_SALE)).fill_null(value=False)
+    )
 
 
 def gathered(
@@ -167,7 +183,7 @@ def _dated(totals: pl.DataFrame, terms: pl.DataFrame, series: pl.DataFrame) -> p
     )
 
 
-def _taxed(dated: pl.DataFrame, customers: pl.DataFrame) -> pl.DataFrame:
+def at_one_rate(dated: pl.DataFrame, customers: pl.DataFrame) -> pl.DataFrame:
     """Tax on the sum of the lines at the payer's one rate; without a decision it is null, not 0."""
     decision = ("customer_id", "tax_treatment", "tax_rate", "tax_name", "tax_reason")
     rate = pl.col("tax_rate").cast(AMOUNT)

@@ -45,7 +45,8 @@ class TaxEngine(Protocol):
 
     A question: `{buyer, currency, date, engine, kind, lines, seller}`; a line of it: `{amount,
     category, code, description, line_no, tax_on}`, `tax_on` being the day whose taxes a correction
-    has; `tax`, on credit notes by hand only, is what the line was charged. An answer: `{lines:
+    has; `price_holds_tax` that its amount does, where it does; `tax`, on credit notes by hand only,
+    is what the line was charged. An answer: `{lines:
     [{line_no, taxes: [{base, certificate, country, name, rate, reason, region, tax, treatment}]}]}`
     with amounts, and rates as fractions, as text.
     """
@@ -126,6 +127,22 @@ def answered(
     )
 
 
+def _plain(name: str) -> pl.Expr:
+    """An amount as text without zeros that say nothing."""
+    text = pl.col(name).cast(AMOUNT).cast(pl.String)
+    return text.str.strip_chars_end("0").str.strip_chars_end(".")
+
+
+_LINE_TOLD = {
+    "amount": string(_plain("amount")),
+    "category": string(pl.col("category")),
+    "code": string(pl.col("tax_code")),
+    "description": string(pl.col("item_description")),
+    "line_no": integer(pl.col("line_no")),
+    "tax_on": day(pl.when("is_correction").then("original_invoice_date")),
+}
+
+
 def questions(
     heads: pl.DataFrame, lines: pl.DataFrame, categories: pl.DataFrame, book: EngineBook
 ) -> pl.DataFrame:
@@ -138,16 +155,9 @@ def questions(
         book.codes, on=["contract_id", "item_id"], how="left"
     )
     told = own.sort(_LINE).with_columns(
-        line=object_of(
-            {
-                "amount": string(_plain("amount")),
-                "category": string(pl.col("category")),
-                "code": string(pl.col("tax_code")),
-                "description": string(pl.col("item_description")),
-                "line_no": integer(pl.col("line_no")),
-                "tax_on": day(pl.when("is_correction").then("original_invoice_date")),
-            }
-        )
+        line=pl.when("is_inclusive")
+        .then(object_of({**_LINE_TOLD, "price_holds_tax": pl.lit("true")}))
+        .otherwise(object_of(_LINE_TOLD))
     )
     gathered = told.group_by("draft_id", maintain_order=True).agg(
         lines=array_over_rows(pl.col("line"))
@@ -168,12 +178,6 @@ def questions(
     return texts.with_columns(
         question_sha256=sha256(texts["question"]), fault=pl.lit(None, pl.String)
     ).select(pl.col(name).cast(kind) for name, kind in QUESTIONS.items())
-
-
-def _plain(name: str) -> pl.Expr:
-    """An amount as text without zeros that say nothing."""
-    text = pl.col(name).cast(AMOUNT).cast(pl.String)
-    return text.str.strip_chars_end("0").str.strip_chars_end(".")
 
 
 def _taxes(said: pl.DataFrame) -> pl.DataFrame:

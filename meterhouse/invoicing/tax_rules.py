@@ -100,6 +100,7 @@ def resolved(heads: pl.DataFrame, lines: pl.DataFrame, book: TaxBook) -> Resolve
 def _rows(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(
         *_LINE,
+        "is_inclusive",
         pl.col("amount").cast(AMOUNT),
         *(
             (pl.col(name) if name in frame.columns else _NO).cast(kind).alias(name)
@@ -121,7 +122,7 @@ def _asked(heads: pl.DataFrame, lines: pl.DataFrame, book: TaxBook) -> pl.DataFr
     own = categorized(lines, book.categories).select(
         *_LINE,
         *("contract_id", "line_key", "is_correction", "window_end_on", "amount"),
-        *("item_id", "category"),
+        *("item_id", "category", "is_inclusive"),
     )
     return own.join(parties, on="draft_id")
 

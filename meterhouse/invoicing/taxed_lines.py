@@ -27,6 +27,8 @@ LINE_TAXES: Schema = {
     "base": AMOUNT,
     "tax": AMOUNT,
 }
+# The one tax of a customer's own decision, where amounts hold it.
+_DECISION = "decision"
 _LINE = ("draft_id", "line_no")
 
 
@@ -124,15 +126,82 @@ def _taxed(lines: pl.DataFrame, options: Options) -> pl.DataFrame:
         "line_no", "tax_no", "amount", "rate", "is_compound",
         document_id="draft_id",
         tax_id=pl.col("tax_no").cast(pl.String),
-        is_inclusive=pl.lit(value=False),
+        is_inclusive="is_inclusive",
         places=pl.col("currency").replace_strict(dict(PLACES), return_dtype=pl.Int64),
     )  # fmt: skip
     shares = taxed(asked, options).lines.select(
         "line_no", "tax_no", pl.col("tax").cast(AMOUNT), draft_id="document_id"
     )
     whole = lines.join(shares, on=[*_LINE, "tax_no"], how="left")
-    return whole.with_columns(base="amount").select(
+    # Each tax is due on what the line is without any of them.
+    return whole.with_columns(base=_net(pl.col("tax").sum().over(_LINE))).select(
         pl.col(name).cast(kind) for name, kind in LINE_TAXES.items()
+    )
+
+
+def _net(taxes: pl.Expr) -> pl.Expr:
+    """The amount of a line less the taxes that it holds."""
+    amount = pl.col("amount").cast(AMOUNT)
+    return pl.when("is_inclusive").then(amount - taxes).otherwise(amount).cast(AMOUNT)
+
+
+def netted(
+    heads: pl.DataFrame, lines: pl.DataFrame, taxes: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Heads and lines of which amounts that held their taxes are without them.
+
+    Lines get `tax_included`, null where the amount held none (`is_inclusive` says which do).
+    `taxes` (LINE_TAXES) are those that rules or engines decided. A decision of the customer taxes
+    amounts that hold their tax once for a document, and others once. A draft whose taxes are not
+    known is left as it is.
+    """
+    none = lines.with_columns(tax_included=pl.lit(None, AMOUNT))
+    mine = heads.join(lines.filter("is_inclusive"), on="draft_id", how="semi")
+    if mine.is_empty():
+        return heads, none
+    chosen = mine.filter(pl.col("tax_treatment").is_not_null() & pl.col("tax").is_not_null())
+    own = _of_decisions(chosen, lines)
+    held = pl.concat([own, taxes.select(own.columns)]).group_by(_LINE).agg(pl.col("tax").sum())
+    told = lines.join(held, on=_LINE, how="left", maintain_order="left").with_columns(
+        tax_included=pl.when("is_inclusive").then(pl.col("tax").cast(AMOUNT))
+    )
+    net = (pl.col("amount") - pl.col("tax_included").fill_null(0)).cast(AMOUNT)
+    sums = told.group_by("draft_id").agg(held=pl.col("tax_included").sum().cast(AMOUNT))
+    decided_tax = own.group_by("draft_id").agg(decided_tax=pl.col("tax").sum().cast(AMOUNT))
+    joined = heads.join(sums, on="draft_id", how="left").join(
+        decided_tax, on="draft_id", how="left"
+    )
+    heads = (
+        joined.with_columns(
+            net=(pl.col("net") - pl.col("held").fill_null(0)).cast(AMOUNT),
+            tax=pl.coalesce("decided_tax", "tax"),
+        )
+        .with_columns(total=(pl.col("net") + pl.col("tax")).cast(AMOUNT))
+        .drop("held", "decided_tax")
+    )
+    return heads, told.with_columns(amount=net).drop("tax")
+
+
+def _of_decisions(heads: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
+    """draft_id, line_no, tax: the lines of drafts whose customers have a decision."""
+    rate = pl.when(pl.col("tax_treatment") == "taxed").then("tax_rate").otherwise(pl.lit("0"))
+    named = heads.select("draft_id", rate=rate.cast(AMOUNT))
+    asked = (
+        lines.filter(pl.col("role") != CREDIT_SALE)
+        .join(named, on="draft_id")
+        .select(
+            "line_no", "amount", "rate", "is_inclusive",
+            document_id="draft_id",
+            tax_no=pl.lit(1, pl.Int64),
+            tax_id=pl.lit(_DECISION),
+            is_compound=pl.lit(value=False),
+            places=pl.col("currency").replace_strict(dict(PLACES), return_dtype=pl.Int64),
+        )
+    )  # fmt: skip
+    return (
+        taxed(asked)
+        .lines.select("line_no", pl.col("tax").cast(AMOUNT), draft_id="document_id")
+        .select(*_LINE, "tax")
     )
 
 
@@ -206,27 +275,33 @@ def line_tax(
 ) -> pl.DataFrame:
     """One row per line: document_id, line_no, `tax`, which add up to the tax of their document.
 
-    Documents: document_id, currency, tax; lines: document_id, line_no, role, amount; taxes: the
-    rows of facts.line_taxes. Lines of a document without such rows share its tax by their amounts
-    (largest remainder); sold credit has none.
+    Documents: document_id, currency, tax; lines: document_id, line_no, role, amount,
+    tax_included; taxes: the rows of facts.line_taxes. Lines of a document without such rows have
+    the tax that their price held; the others share the rest by their amounts (largest remainder);
+    sold credit has none.
     """
     known = pl.DataFrame(schema={"document_id": pl.String, "line_no": pl.Int64, "tax": AMOUNT})
     if taxes is not None:
         of_rows = taxes.group_by("document_id", "line_no").agg(pl.col("tax").sum().cast(AMOUNT))
         known = pl.concat([known, of_rows.select(known.columns)])
-    whole = lines.select("document_id", "line_no", "role", "amount").join(
+    whole = lines.select("document_id", "line_no", "role", "amount", "tax_included").join(
         documents.select("document_id", "currency", document_tax="tax"), on="document_id"
     )
-    shared = (
+    held = pl.col("tax_included").cast(AMOUNT)
+    others = pl.col("document_tax") - held.fill_null(0).sum().over("document_id")
+    silent = (
         whole.filter(pl.col("role") != CREDIT_SALE)
         .join(known, on="document_id", how="anti")
-        .with_columns(places=pl.col("currency").replace_strict(dict(PLACES), return_dtype=pl.Int64))
+        .with_columns(
+            places=pl.col("currency").replace_strict(dict(PLACES), return_dtype=pl.Int64),
+            rest=others.cast(AMOUNT),
+        )
         .sort("document_id", "line_no")
     )
-    parts = allocated(
-        shared, by=["document_id"], amount="document_tax", weight="amount", into="tax"
-    )
-    every = pl.concat([known, parts.select(known.columns)])
+    shared = silent.filter(held.is_null())
+    parts = allocated(shared, by=["document_id"], amount="rest", weight="amount", into="tax")
+    priced = silent.filter(held.is_not_null()).with_columns(tax=held)
+    every = pl.concat([known, *(frame.select(known.columns) for frame in (parts, priced))])
     zero = pl.lit(0).cast(AMOUNT)
     return (
         whole.select("document_id", "line_no")

@@ -222,6 +222,12 @@ class _Writer:
                 yield self.words[f"cause_{correction['reason']}"]
         if "progress" in line:
             yield self._progress(line["progress"])
+        if "tax_included" in line:
+            held = Decimal(line["tax_included"])
+            priced = format(Decimal(line["amount"]) + held, "f")
+            yield self.words["tax_included"].format(
+                priced=self.amount(priced), tax=self.amount(line["tax_included"])
+            )
 
     def _progress(self, progress: dict[str, Any]) -> str:
         """What a threshold billed of the line before its period was over."""

@@ -13,9 +13,11 @@ from meterhouse.pricing.order import MODIFIERS
 from meterhouse.run import thresholds
 from meterhouse.schema import FACTS
 
+# An amount as its price says it: with the taxes that it held.
+PRICED = "amount + coalesce(tax_included, 0)"
 # What people credited of each line, with the sign of the line.
 CREDITED = """
-select own.line_key, -sum(notes.amount) as credited
+select own.line_key, -sum(notes.amount + coalesce(notes.tax_included, 0)) as credited
 from facts.standing_lines as notes
 join facts.standing_lines as own
     on own.number = notes.original_number and own.line_no = notes.credits_line
@@ -80,12 +82,14 @@ join facts.billed_lines as lines
 
 # Beside the lines that stand: what was written off, which no run asks for again.
 WITH_WRITTEN_OFF = f"""(
-    select line_key, {KEY}, role, due_on, amount, number, invoice_date, batch_seq, row_no
+    select line_key, {KEY}, role, due_on, {PRICED} as amount, number, invoice_date, batch_seq,
+        row_no
     from {{standing}}
     union all
     select line_key, {KEY}, role, due_on, amount, null, null, batch_seq, row_no
     from facts.standing_write_offs
 )"""
+STANDING = f"(select * replace ({PRICED} as amount) from {{standing}})"
 TABLES = "select distinct table_name from facts.files"
 
 
@@ -122,6 +126,7 @@ def billed(db: duckdb.DuckDBPyConnection, of: str = "true") -> pl.DataFrame:
     `of` is SQL over a line, where only some are wanted.
     """
     own = {"line_key", "amount", "number", "invoice_date", "original_number", "credits_line"}
+    own |= {"tax_included"}
     columns = [name for name in FACTS["billed_lines"] if name not in own]
     held = held_lines(db)
     notes = f"left join ({CREDITED}) using (line_key)" if held.has_notes else ""
@@ -135,7 +140,7 @@ def held_lines(db: duckdb.DuckDBPyConnection) -> Held:
     tables = {row[0] for row in db.execute(TABLES).fetchall()}
     standing = "facts.standing_lines" if "voids" in tables else "facts.billed_lines"
     return Held(
-        WITH_WRITTEN_OFF.format(standing=standing) if "written_off" in tables else standing,
+        (WITH_WRITTEN_OFF if "written_off" in tables else STANDING).format(standing=standing),
         bool(tables & {"applications", "balance_moves"}),
     )
 

@@ -234,6 +234,7 @@ TABLES = {
                 as raises_modifiers,
             nullif((content->'$.thresholds.amounts')::varchar, 'null') as threshold_amounts,
             (content->>'$.thresholds.every')::decimal(38, 18) as threshold_every,
+            coalesce((content->>'$.tax_inclusive')::boolean, false) as tax_inclusive,
             {_profile("granularity")} as granularity,
             {_profile("day_count")} as day_count,
             {_profile("fixed_days")}::bigint as fixed_days,

@@ -22,6 +22,7 @@ from meterhouse.ledger.recognition import recognise
 from meterhouse.money import AMOUNT, rounded
 from meterhouse.periods import zone_days
 from meterhouse.run import balance
+from meterhouse.run.accrued_net import without_taxes
 from meterhouse.run.charged_lines import LINES, charged, read_contracts, read_windows
 from meterhouse.run.commands import closed_until, record
 from meterhouse.run.context import Run
@@ -37,6 +38,7 @@ from meterhouse.run.proven import prove_whole
 from meterhouse.run.rating import LAST
 from meterhouse.run.rerating import differing
 from meterhouse.run.scratch import scratch_run
+from meterhouse.run.taxes import inclusive_contracts
 from meterhouse.run.usage import fold_usage
 from meterhouse.run.windows import make_windows
 
@@ -73,7 +75,8 @@ having sum(lines.debit - lines.credit) <> 0
 
 INVOICED = """
 select lines.line_key, documents.posting_date,
-    cast(sum(lines.amount) as decimal(38, 18)) as billed
+    -- As the price says it: what was billed is compared with what the service costs.
+    cast(sum(lines.amount + coalesce(lines.tax_included, 0)) as decimal(38, 18)) as billed
 from facts.standing_lines as lines join facts.documents as documents using (document_id)
 group by all
 -- What was written off is not waiting to be billed either.
@@ -236,7 +239,7 @@ def _delivered(
     # exact: 18 places of the quotient are enough for whole days (see pricing/flat.py).
     part = rounded(pl.col("amount_unrounded") * elapsed / days, pl.col("currency"))
     earned = pl.when(pl.col("is_fee") & pl.col("is_divided")).then(part)
-    return (
+    waiting = (
         with_line_key(lines)
         .join(before, on="line_key", how="left")
         .with_columns(
@@ -244,6 +247,10 @@ def _delivered(
             customer_id="payer_id",
         )
     )
+    inclusive = inclusive_contracts(db)
+    if inclusive is None:
+        return waiting
+    return without_taxes(db, waiting, inclusive, cut_off)
 
 
 def _lines(db: duckdb.DuckDBPyConnection, cut_off: date) -> pl.DataFrame:

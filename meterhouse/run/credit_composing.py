@@ -110,6 +110,7 @@ def _lines(
         determinant_id=pl.lit(None, pl.String),
         meter_id=pl.lit(None, pl.String),
         meter_version=pl.lit(None, pl.Int64),
+        tax_included=pl.when(pl.col("tax_included").is_not_null()).then(-pl.col("asked_tax")),
         steps=pl.lit("[]"),
     )
 

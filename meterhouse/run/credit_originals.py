@@ -46,7 +46,7 @@ from notes full join corrected using (line_no)
 """
 NOTES = f"""
 select documents.document_id, documents.currency, documents.tax, lines.line_no, lines.role,
-    lines.amount
+    lines.amount, lines.tax_included
 from facts.standing_lines as lines join facts.documents as documents using (document_id)
 where lines.role = '{ROLE}' and lines.original_number = ?
 """

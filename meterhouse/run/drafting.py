@@ -149,7 +149,10 @@ def _drafted(
     book = taxes.tax_book(db, day, answers)
     if ONE_OFF in lines["role"]:
         book = with_categories(db, book)
-    made = taxed_drafts(lines, customers, entities, terms, _series(db), _earlier(db), book)
+    made = taxed_drafts(
+        lines, customers, entities, terms, _series(db), _earlier(db), book,
+        taxes.inclusive_contracts(db),
+    )  # fmt: skip
     parties = (customers, entities)
     return _Drafted(made.heads, made.lines, *parties, made.taxes, made.questions)
 

@@ -34,6 +34,7 @@ sorted as (
         -- Only where the product is exactly the amount is there one unit price.
         case when unit_price::decimal(19, 9) = unit_price and quantity::decimal(19, 9) = quantity
             and unit_price::decimal(19, 9) * quantity::decimal(19, 9) = amount_unrounded
+            and tax_included is null
             then unit_price
         end as contracted_price
     from lines

@@ -314,7 +314,8 @@ CHECKS = (
                 select (contract_id, due_on) from billing.early_windows where not is_reached
             ) and hash(contract_id) in (select contract_no from ops.looked_at)
             union all
-            select contract_id, window_id, 0, amount from facts.billed_lines
+            select contract_id, window_id, 0, amount + coalesce(tax_included, 0)
+            from facts.billed_lines
             -- What people credit, add or adjust is no part of what is due.
             where hash(contract_id) in (select contract_no from ops.looked_at)
             and role not in ('credit_note', 'one_off', 'adjustment') and (
@@ -327,7 +328,8 @@ CHECKS = (
             where hash(contract_id) in (select contract_no from ops.looked_at)
                 and due_on <= (select through from ops.run)
             union all
-            select contract_id, window_id, 0, amount from billing.draft_lines
+            select contract_id, window_id, 0, amount + coalesce(tax_included, 0)
+            from billing.draft_lines
             where role not in ('one_off', 'adjustment')
         ),
         windows as (

@@ -39,7 +39,8 @@ priced as (
 ),
 sums as (
     select sum(amount) as net, count(*) as lines,
-        count(*) filter (desired is not null and desired - already_billed <> amount) as odd
+        count(*) filter (desired is not null and desired - already_billed
+            <> amount + coalesce(tax_included, 0)) as odd
     from lines
 ),
 taxes as (select coalesce(sum(amount), 0) as tax from 'taxes.parquet'),

@@ -38,7 +38,9 @@ LINES: dict[str, pl.DataType | type[pl.DataType]] = {
     "unrounded": EXACT,
     "desired": EXACT,
     "already_billed": EXACT,
+    # The amount is without the taxes that its price held, which are these.
     "amount": EXACT,
+    "tax_included": EXACT,
     "original_number": pl.String,
     # How far a sum of events may be from the quantity, which has the decimals of its meter; null
     # where the quantity is no sum.
@@ -206,6 +208,7 @@ def _lines(content: dict[str, Any], added_up: dict[int, int]) -> pl.DataFrame:
                 "desired": before.get("desired"),
                 "already_billed": before.get("already_billed"),
                 "amount": line["amount"],
+                "tax_included": line.get("tax_included"),
                 "original_number": before.get("original_number"),
                 "off_at_most": _half_a_unit(added_up.get(line["line_no"])),
             }

@@ -20,8 +20,8 @@ join (
 ) as invoices using (import_id, system, number)
 """
 _LINE = """
-line_no, line_key, item_id, component, role, price_model, quantity, amount, window_start_on,
-window_end_on
+line_no, line_key, item_id, component, role, price_model, quantity, amount, tax_included,
+window_start_on, window_end_on
 """
 ISSUED = f"""
 select document_id, number, documents.customer_id, documents.currency, documents.invoice_date,

@@ -40,6 +40,7 @@ and '{VOID}-' || outbox.subject_id not in (select message_id from tried where is
 qualify row_number() over (partition by outbox.message_id order by answers.asked_at) = 1
 order by outbox.batch_seq, outbox.row_no
 """
+HELD = "price_holds_tax"
 NOTED = """
 select lines.line_no, credits_line, lines.amount::varchar as amount,
     coalesce(sum(taxes.tax), 0)::varchar as tax
@@ -116,7 +117,8 @@ def _of_note(db: duckdb.DuckDBPyConnection, row: dict[str, Any]) -> str:
     lines = {line["line_no"]: line for line in original["lines"]}
     own = [
         {
-            **lines[credited],
+            # What a note takes back of a line is without its tax.
+            **{name: value for name, value in lines[credited].items() if name != HELD},
             "amount": amount,
             "line_no": line_no,
             # Its share of what the engine said of the whole line, which no rate gives to the cent.

@@ -142,6 +142,12 @@ def tax_book(
     return TaxBook(**frames, engines=engine_book(db, answers) if True in ways else None)
 
 
+def inclusive_contracts(db: duckdb.DuckDBPyConnection) -> pl.Series | None:
+    """The contracts whose amounts hold their taxes; None where no contract's do."""
+    found = db.sql("select contract_id from book.contracts where tax_inclusive").pl()
+    return None if found.is_empty() else found["contract_id"]
+
+
 def recorded_taxes(
     documents: pl.DataFrame, lines: pl.DataFrame, taxes: pl.DataFrame, entities: pl.DataFrame
 ) -> dict[str, pl.DataFrame]:

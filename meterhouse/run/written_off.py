@@ -68,7 +68,8 @@ qualify coalesce(earlier.amount, 0) + sum(net) over (
 ) <= most
 """
 LINES = """
-select lines.*, drafts.invoice_date as written_on, (select run_id from ops.run) as run_id
+select lines.* replace (amount + coalesce(tax_included, 0) as amount),
+    drafts.invoice_date as written_on, (select run_id from ops.run) as run_id
 from billing.draft_lines as lines
 join (select draft_id, invoice_date from billing.drafts) as drafts using (draft_id)
 where lines.draft_id in (select draft_id from asked)

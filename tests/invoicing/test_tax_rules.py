@@ -86,6 +86,7 @@ def document(lines, ends=DAY):
         {"draft_id": "d", "line_no": number, "contract_id": "k", "item_id": category}
         | {"line_key": f"k{number}", "is_correction": False, "window_end_on": ends}
         | {"amount": D(amount), "role": "fee", "component": "fee", "dimensions": "{}"}
+        | {"is_inclusive": False}
         for number, (category, amount) in enumerate(lines, 1)
     ]
     return pl.DataFrame([head], schema_overrides=types), pl.DataFrame(
@@ -204,8 +205,9 @@ def test_shares_of_lines_add_up_to_the_tax_of_a_document_without_rules():
             "line_no": [1, 2, 3, 4],
             "role": ["fee", "fee", "usage", "credit_sale"],
             "amount": [D("0.33"), D("0.33"), D("0.34"), D(100)],
+            "tax_included": [None] * 4,
         },
-        schema_overrides={"amount": AMOUNT},
+        schema_overrides={"amount": AMOUNT, "tax_included": AMOUNT},
     )
     shares = line_tax(documents, lines)
     assert shares["tax"].to_list() == [D("0.07"), D("0.06"), D("0.07"), D(0)]

@@ -10,6 +10,9 @@ from ruamel.yaml import YAML
 from meterhouse.einvoice.cii import cii
 from meterhouse.einvoice.terms import einvoice_of
 from meterhouse.einvoice.ubl import ubl
+from meterhouse.errors import BookFault
+from meterhouse.run.close import close
+from meterhouse.run.crediting import Request, credit
 from meterhouse.run.rebuild import rebuild
 from tests.einvoice.rules import broken_rules, schema_faults
 from tests.truth.events import request
@@ -17,6 +20,7 @@ from tests.truth.harness import GREAT_EXPECTATIONS, SETTINGS, Home
 
 pytestmark = [pytest.mark.slow, GREAT_EXPECTATIONS]
 D = Decimal
+DAY = date(2026, 3, 10)
 BOOK = """
 kind: entity
 id: nord
@@ -73,6 +77,11 @@ ROWS = """
 select treatment, country, rate, base, tax, certificate, base_currency, base_tax
 from facts.document_taxes where customer_id = ? order by number, tax_no
 """
+HELD = """
+select lines.amount, lines.tax_included, taxes.tax, lines.is_correction
+from facts.billed_lines as lines left join facts.line_taxes as taxes using (document_id, line_no)
+where customer_id = ? order by lines.number, lines.line_no
+"""
 PARTIES = {
     "inland": {"country": "DE"},
     "abroad": {"country": "NL", "tax_ids": [{"type": "eu_vat", "value": "NL123456789B01"}]},
@@ -80,11 +89,18 @@ PARTIES = {
     "lapsed": {"country": "DE", "exempt": "2026-02-01"},
     "person": {"country": "NL"},
     "far": {"country": "JP"},
+    # Their prices hold the tax.
+    "shop": {"country": "DE", "tax_inclusive": True},
+    "till": {
+        "country": "DE",
+        "tax": {"treatment": "taxed", "rate": "0.19", "name": "USt"},
+        "tax_inclusive": True,
+    },
     "chosen": {"country": "JP", "tax": {"treatment": "taxed", "rate": "0.10", "name": "JCT"}},
 }
 
 
-def _party(id, country, exempt="", tax_ids=(), tax=None):
+def _party(id, country, exempt="", tax_ids=(), tax=None, **terms):
     customer = YAML(typ="safe").load(CUSTOMER.format(id=id, country=country)) | {"id": id}
     if exempt != "":
         one = {"certificate": "B-1", "country": "DE", "reason": "Section 4 no. 21 UStG"}
@@ -93,7 +109,8 @@ def _party(id, country, exempt="", tax_ids=(), tax=None):
         customer["tax_ids"] = list(tax_ids)
     if tax:
         customer["tax"] = tax
-    return [customer, YAML(typ="safe").load(CONTRACT) | {"id": f"{id}-1", "customer": id}]
+    contract = YAML(typ="safe").load(CONTRACT) | {"id": f"{id}-1", "customer": id, **terms}
+    return [customer, contract]
 
 
 @pytest.fixture(scope="module")
@@ -109,12 +126,13 @@ def home(tmp_path_factory):
     for id, about in PARTIES.items():
         documents += _party(id, **about)
     home.record(*documents)
-    home.land([request("e1", "inland", "2026-01-10T12:00:00Z", 1005)])
+    measured = ("inland", "shop", "till")
+    home.land([request(f"e1-{one}", one, "2026-01-10T12:00:00Z", 1005) for one in measured])
     first = home.issue(date(2026, 2, 1))
     raised = {"kind": "tax_rule", "id": "de-standard", "name": "USt", "country": "DE"}
     home.record(raised | {"rate": "0.19", "valid_from": date(2026, 2, 15)})
-    home.land([request("e2", "inland", "2026-01-11T12:00:00Z", 100)])
-    home.land([request("e3", "inland", "2026-02-11T12:00:00Z", 200)])
+    home.land([request(f"e2-{one}", one, "2026-01-11T12:00:00Z", 100) for one in measured])
+    home.land([request(f"e3-{one}", one, "2026-02-11T12:00:00Z", 200) for one in measured])
     second = home.issue(date(2026, 3, 1))
     return home, first, second
 
@@ -188,6 +206,43 @@ def test_a_decision_of_the_customer_comes_before_all_rules(home):
     assert "jurisdiction" not in content["tax"][0]
 
 
+def test_a_customer_pays_the_price_where_prices_hold_the_tax(home):
+    # Tax of what is shown: 5 % of books (20.48), January's tokens (10.05, and 1.00 that came late)
+    # at 16 %, February's 2.00 at 19 %, each 100 + rate parts of the price.
+    sums = [(one["net"], one["tax_total"], one["total"]) for one in contents(home[0], "shop")]
+    assert sums == [
+        ("19.50", "0.98", "20.48"),
+        ("28.16", "2.37", "30.53"),
+        ("22.04", "1.44", "23.48"),
+    ]
+    # The customer's own decision taxes all of it at 19 %, once for a document.
+    sums = [(one["net"], one["tax_total"], one["total"]) for one in contents(home[0], "till")]
+    assert sums == [
+        ("17.21", "3.27", "20.48"),
+        ("25.66", "4.87", "30.53"),
+        ("19.73", "3.75", "23.48"),
+    ]
+    ruled, chosen = (home[0].rows(HELD, [one]) for one in ("shop", "till"))
+    assert all(held == tax for _, held, tax, _ in ruled)
+    assert {tax for _, _, tax, _ in chosen} == {None}
+    for rows in (ruled, chosen):
+        assert [amount + held for amount, held, _, late in rows if late] == [D("1.00")]
+        assert sum(amount + held for amount, held, _, _ in rows) == D("74.49")
+
+
+def test_a_bill_says_what_its_prices_hold(home):
+    [line] = [one for one in contents(home[0], "shop")[1]["lines"] if one["item"] == "tokens"]
+    assert (line["unrounded"], line["amount"], line["tax_included"]) == (
+        "10.050000000000000000", "8.66", "1.39",
+    )  # fmt: skip
+    assert line["steps"][0]["unit_amount"] == "0.01"
+    [late] = [one for one in contents(home[0], "shop")[2]["lines"] if one["correction"]]
+    assert (late["correction"]["desired"], late["correction"]["already_billed"]) == (
+        "11.05", "10.05",
+    )  # fmt: skip
+    assert (late["amount"], late["tax_included"]) == ("0.86", "0.14")
+
+
 def test_taxes_of_documents_are_what_documents_and_the_journal_say(home):
     home = home[0]
     other = home.rows(
@@ -204,7 +259,14 @@ def test_taxes_of_documents_are_what_documents_and_the_journal_say(home):
 
 @pytest.mark.parametrize(
     ("customer", "categories"),
-    [("inland", {"S"}), ("abroad", {"AE"}), ("school", {"E"}), ("far", {"G"})],
+    [
+        ("inland", {"S"}),
+        ("shop", {"S"}),
+        ("till", {"S"}),
+        ("abroad", {"AE"}),
+        ("school", {"E"}),
+        ("far", {"G"}),
+    ],
 )
 def test_e_invoices_have_a_group_of_each_rate_and_pass_the_official_rules(
     home, customer, categories
@@ -223,3 +285,36 @@ def test_e_invoices_have_a_group_of_each_rate_and_pass_the_official_rules(
 
 def test_every_document_is_made_again_to_the_byte(home):
     assert [one for one in rebuild(home[0].lake, None) if not one.is_identical] == []
+
+
+ACCRUED = """
+select customer_id, sum(debit - credit) from facts.journal_lines
+join facts.journal_entries using (entry_id)
+where account = 'unbilled_receivable' and event = 'usage.accrued' group by all order by all
+"""
+
+
+def test_notes_take_back_the_price_and_a_close_accrues_what_is_left_without_tax(home, tmp_path):
+    home = home[0].copy(tmp_path / "home")
+    for customer in ("shop", "till"):
+        number, total = home.rows(
+            "select number, total from facts.documents where customer_id = ? order by number",
+            [customer],
+        )[1]
+        part = credit(home.lake, Request(number, "goodwill", amount=D("5.00"), on=DAY))
+        rest = credit(home.lake, Request(number, "all of it", on=DAY))
+        assert (part.net, part.total + rest.total) == (D("-5.00"), -total)
+    # What people credited is not billed back, though it is compared with prices that hold tax.
+    assert home.issue(date(2026, 3, 1)).issued.numbers == ()
+    assert [one.number for one in rebuild(home.lake, None) if not one.is_identical] == []
+    close(home.lake, date(2026, 3, 1))
+    # 2.00 of February, and 1.00 that came late for January, are on documents of the first of March:
+    # 1.68 + 0.86 at their two rates, and 3.00 less 0.48 at one.
+    assert home.rows(ACCRUED) == [("inland", D(3)), ("shop", D("2.54")), ("till", D("2.52"))]
+
+
+def test_amounts_cannot_begin_to_hold_their_taxes(home, tmp_path):
+    home = home[0].copy(tmp_path / "home")
+    changed = home.changed("contract", "inland-1", tax_inclusive=True)
+    with pytest.raises(BookFault, match="recorded without their taxes and are now with them"):
+        home.record(changed)
