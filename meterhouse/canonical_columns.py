@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from meterhouse.money import AMOUNT, PLACES
+
 NULL = pl.lit("null")
 
 
@@ -69,3 +71,11 @@ def sha256(texts: pl.Series) -> pl.Series:
 def short_sha256(texts: pl.Series) -> pl.Series:
     """The first 32 hex digits of the SHA-256 of each text: ids made from keys."""
     return sha256(texts).str.head(32)
+
+
+def money(amount: pl.Expr, currency: pl.Expr) -> pl.Expr:
+    """A JSON string with the currency's places; the amount is rounded to them already."""
+    places = currency.replace_strict(dict(PLACES), return_dtype=pl.Int64)
+    # The text always has as many places as AMOUNT; without any places the point goes too.
+    surplus = AMOUNT.scale - places + (places == 0).cast(pl.Int64)
+    return string(amount.cast(AMOUNT).cast(pl.String).str.head(-surplus))

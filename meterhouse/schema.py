@@ -330,6 +330,19 @@ FACTS: dict[str, dict[str, str]] = {
         "fx_rate": AMOUNT,
         "base_amount": AMOUNT,
         "base_tax": AMOUNT,
+        # Null where base_currency is the document's.
+        "fx_on": "date",
+        "fx_source": "varchar",
+    },
+    # One row per import, day and pair of currencies: what one unit of `base` costs in `quote`. Of
+    # each source, day and pair the newest row holds.
+    "exchange_rates": {
+        "import_id": "varchar",
+        "source": "varchar",
+        "rate_on": "date",
+        "base": "varchar",
+        "quote": "varchar",
+        "rate": AMOUNT,
     },
     # One row per line and tax of an issued document whose taxes rules decided.
     "line_taxes": {

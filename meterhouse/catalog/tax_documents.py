@@ -5,7 +5,15 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from meterhouse.catalog.fields import Country, Day, Documented, Fraction, PropertyName, Text
+from meterhouse.catalog.fields import (
+    Country,
+    Currency,
+    Day,
+    Documented,
+    Fraction,
+    PropertyName,
+    Text,
+)
 from meterhouse.contracts.brief import Brief
 
 STANDARD = "standard"
@@ -104,6 +112,25 @@ class TaxOptions(Brief):
         None,
         description="Engine of `tax_engines` in the settings that says the taxes; absent: rules.",
     )
+    currency: Currency | None = Field(
+        None,
+        description="Currency in which it accounts for taxes, ISO 4217; documents in another one "
+        "tell their taxes in it too. Absent: that of each document.",
+    )
+    rates: Text | None = Field(
+        None, description="Source of exchange rates for `currency`, as `rates import` names it."
+    )
+    max_age_days: Annotated[int, Field(ge=0, le=31)] = Field(
+        5, description="Days that a rate may be older than the document that uses it."
+    )
+
+    @model_validator(mode="after")
+    def _rates_of_a_currency(self) -> Self:
+        if self.currency is not None and self.rates is None:
+            raise ValueError("`currency` needs `rates`, the source of its exchange rates")
+        if self.currency is None and self.rates is not None:
+            raise ValueError("`rates` are for `currency`; add it, or remove them")
+        return self
 
 
 class Exemption(_Lasting):

@@ -91,6 +91,7 @@ def _party(above: ElementTree.Element, role: str, party: Party, *, is_seller: bo
 def _settlement(trade: ElementTree.Element, document: Einvoice) -> None:
     found = part(trade, "ApplicableHeaderTradeSettlement")
     text(found, "PaymentReference", document.number)
+    text(found, "TaxCurrencyCode", document.tax_told[0] if document.tax_told else None)
     text(found, "InvoiceCurrencyCode", document.currency)
     if document.iban:
         _means(found, document)
@@ -140,6 +141,9 @@ def _sums(above: ElementTree.Element, document: Einvoice) -> None:
     text(found, "LineTotalAmount", plain(document.net))
     text(found, "TaxBasisTotalAmount", plain(document.net))
     text(found, "TaxTotalAmount", plain(document.tax), currencyID=document.currency)
+    if document.tax_told is not None:
+        currency, tax = document.tax_told
+        text(found, "TaxTotalAmount", plain(tax), currencyID=currency)
     text(found, "GrandTotalAmount", plain(document.gross))
     if document.prepaid:
         text(found, "TotalPrepaidAmount", plain(document.prepaid))

@@ -86,6 +86,8 @@ class Einvoice(NamedTuple):
     tax: Decimal
     gross: Decimal
     prepaid: Decimal
+    # Currency in which the seller accounts for taxes, and the tax in it (BT-6, BT-111).
+    tax_told: tuple[str, Decimal] | None = None
 
     @property
     def payable(self) -> Decimal:
@@ -108,6 +110,7 @@ def einvoice_of(document: Mapping[str, Any]) -> Einvoice:
     groups = _groups(document, sign)
     is_outside = groups[0].category == "O"
     bank = document["seller"]["bank"] or {}
+    accounting = document.get("tax_accounting")
     amount = {key: sign * Decimal(document[key]) for key in ("net", "tax_total", "total")}
     return Einvoice(
         number=name,
@@ -133,6 +136,9 @@ def einvoice_of(document: Mapping[str, Any]) -> Einvoice:
             (Decimal(document.get(of) or 0) for of in ("prepaid_applied", "balance_applied")),
             Decimal(0),
         ),
+        tax_told=(accounting["currency"], sign * Decimal(accounting["tax_total"]))
+        if accounting
+        else None,
     )
 
 

@@ -51,6 +51,7 @@ class _Writer:
             basic(self.root, "DueDate", of.due_on.isoformat())
         basic(self.root, f"{self.name}TypeCode", of.kind)
         basic(self.root, "DocumentCurrencyCode", of.currency)
+        basic(self.root, "TaxCurrencyCode", of.tax_told[0] if of.tax_told else None)
         # One of the two is needed; a buyer without an order is told by its id.
         basic(self.root, "BuyerReference", of.purchase_order or of.buyer.id)
         first_on, last_on = of.period
@@ -108,6 +109,9 @@ class _Writer:
             self.amount(found, "TaxableAmount", group.base)
             self.amount(found, "TaxAmount", group.amount)
             self.category(found, "TaxCategory", group, is_told=True)
+        if self.of.tax_told is not None:
+            currency, tax = self.of.tax_told
+            basic(part(self.root, "TaxTotal"), "TaxAmount", plain(tax), currencyID=currency)
 
     def category(
         self, above: ElementTree.Element, name: str, group: TaxGroup, *, is_told: bool

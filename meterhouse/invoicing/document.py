@@ -16,15 +16,16 @@ from meterhouse.canonical_columns import (
     embedded,
     instant,
     integer,
+    money,
     object_of,
     sha256,
     string,
 )
-from meterhouse.invoicing.taxed_lines import document_json, lines_json
-from meterhouse.money import AMOUNT, PLACES
+from meterhouse.invoicing.tax_currency import accounting_json, silent
+from meterhouse.invoicing.taxed_lines import document_json, lines_json, no_taxes
+from meterhouse.money import AMOUNT
 
 FORMAT = "meterhouse/1"
-_SCALE = 18
 # The first top-level key that sorts after "format" and "issue".
 _AFTER_ISSUE = ',"kind":'
 
@@ -77,6 +78,7 @@ def _with_taxes(
     drafts: pl.DataFrame, draft_lines: pl.DataFrame, taxes: pl.DataFrame | None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Drafts with `tax_rows` and lines with `line_tax`: JSON of what rules decided, or null."""
+    drafts = _told_elsewhere(drafts, taxes)
     if taxes is None or taxes.is_empty():
         null = pl.lit(None, pl.String)
         return drafts.with_columns(tax_rows=null), draft_lines.with_columns(line_tax=null)
@@ -86,6 +88,16 @@ def _with_taxes(
         drafts.join(rows, on="draft_id", how="left"),
         draft_lines.join(shares, on=["draft_id", "line_no"], how="left"),
     )
+
+
+def _told_elsewhere(drafts: pl.DataFrame, taxes: pl.DataFrame | None) -> pl.DataFrame:
+    """Drafts with `tax_accounting`: JSON of their taxes in the seller's tax currency, or null."""
+    heads = silent(drafts)
+    if heads["fx_rate"].null_count() == heads.height:
+        return heads.with_columns(tax_accounting=pl.lit(None, pl.String))
+    complete = _complete(heads)
+    told = accounting_json(complete, no_taxes() if taxes is None else taxes)
+    return heads.join(told, on="draft_id", how="left")
 
 
 def _complete(drafts: pl.DataFrame) -> pl.DataFrame:
@@ -106,14 +118,14 @@ def _content() -> pl.Expr:
     """What a document says; one that money of before pays says it, and what is due after it."""
     currency = pl.col("currency")
     due = pl.col("total") - pl.col("prepaid") - pl.col("balance")
-    plain = {**_plain_content(), "amount_due": _money(due, currency)}
+    plain = {**_plain_content(), "amount_due": money(due, currency)}
     balance = {
         "balance": embedded(pl.col("balance_by")),
-        "balance_applied": _money(pl.col("balance"), currency),
+        "balance_applied": money(pl.col("balance"), currency),
     }
     prepaid = {
         "prepaid": embedded(pl.col("prepaid_by")),
-        "prepaid_applied": _money(pl.col("prepaid"), currency),
+        "prepaid_applied": money(pl.col("prepaid"), currency),
     }
     is_prepaid, is_drawn = pl.col("prepaid") > 0, pl.col("balance") > 0
     return (
@@ -142,14 +154,20 @@ def _plain_content() -> dict[str, pl.Expr]:
         "kind": string(pl.col("kind")),
         "lines": pl.col("lines").fill_null("[]"),
         # `note` comes after it; only what people wrote on a draft has it.
-        "net": pl.concat_str([_money(pl.col("net"), currency), _note()]),
+        "net": pl.concat_str([money(pl.col("net"), currency), _note()]),
         "purchase_order": string(pl.col("purchase_order")),
         "seller": embedded(pl.col("seller")),
-        "tax": _tax(),
-        "tax_total": _money(pl.col("tax"), currency),
+        # `tax_accounting` comes after it, where the seller accounts for taxes in another currency.
+        "tax": pl.concat_str([_tax(), _accounting()]),
+        "tax_total": money(pl.col("tax"), currency),
         "terms": object_of(terms),
-        "total": _money(pl.col("total"), currency),
+        "total": money(pl.col("total"), currency),
     }
+
+
+def _accounting() -> pl.Expr:
+    told = pl.concat_str([pl.lit(',"tax_accounting":'), pl.col("tax_accounting")])
+    return pl.when(pl.col("tax_accounting").is_not_null()).then(told).otherwise(pl.lit(""))
 
 
 def _note() -> pl.Expr:
@@ -161,8 +179,8 @@ def _tax() -> pl.Expr:
     """One entry per rate, which is one per document where the customer has a decision."""
     row = object_of(
         {
-            "amount": _money(pl.col("tax"), pl.col("currency")),
-            "base": _money(pl.col("net") - pl.col("untaxed"), pl.col("currency")),
+            "amount": money(pl.col("tax"), pl.col("currency")),
+            "base": money(pl.col("net") - pl.col("untaxed"), pl.col("currency")),
             "name": string(pl.col("tax_name")),
             "rate": string(pl.col("tax_rate")),
             "reason": string(pl.col("tax_reason")),
@@ -214,7 +232,7 @@ def _line_arrays(draft_lines: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFram
 def _line() -> pl.Expr:
     return object_of(
         {
-            "amount": _money(pl.col("amount"), pl.col("currency")),
+            "amount": money(pl.col("amount"), pl.col("currency")),
             "component": string(pl.col("component")),
             "contract": string(pl.col("contract_id")),
             "correction": _correction(),
@@ -241,7 +259,7 @@ def _line_tax() -> pl.Expr:
     its price held, which its amount is without."""
     told = pl.concat_str([pl.lit(',"tax":'), pl.col("line_tax")])
     held = pl.concat_str(
-        [pl.lit(',"tax_included":'), _money(pl.col("tax_included"), pl.col("currency"))]
+        [pl.lit(',"tax_included":'), money(pl.col("tax_included"), pl.col("currency"))]
     )
     return pl.concat_str(
         [
@@ -255,8 +273,8 @@ def _progress() -> pl.Expr:
     """What a threshold billed of a line before its period was over, and whether it goes on."""
     currency, is_open = pl.col("currency"), pl.col("due_on") > pl.col("boundary_on")
     progress = {
-        "already_billed": _money(pl.col("already_billed"), currency),
-        "desired": _money(pl.col("desired_amount"), currency),
+        "already_billed": money(pl.col("already_billed"), currency),
+        "desired": money(pl.col("desired_amount"), currency),
         "goes_on": pl.when(is_open).then(pl.lit("true")).otherwise(pl.lit("false")),
         "original_date": day(pl.col("original_invoice_date")),
         "original_number": string(pl.col("original_number")),
@@ -269,8 +287,8 @@ def _progress() -> pl.Expr:
 def _correction() -> pl.Expr:
     """What a line corrects; `reason` is there where the seller tells it (causes.py)."""
     plain = {
-        "already_billed": _money(pl.col("already_billed"), pl.col("currency")),
-        "desired": _money(pl.col("desired_amount"), pl.col("currency")),
+        "already_billed": money(pl.col("already_billed"), pl.col("currency")),
+        "desired": money(pl.col("desired_amount"), pl.col("currency")),
         "original_date": day(pl.col("original_invoice_date")),
         "original_number": string(pl.col("original_number")),
     }
@@ -306,11 +324,3 @@ def _service() -> pl.Expr:
             "zone": string(pl.col("zone")),
         }
     )
-
-
-def _money(amount: pl.Expr, currency: pl.Expr) -> pl.Expr:
-    """A JSON string with the currency's places; the amount is rounded to them already."""
-    places = currency.replace_strict(dict(PLACES), return_dtype=pl.Int64)
-    # The text always has 18 places; without any places the point goes too.
-    surplus = _SCALE - places + (places == 0).cast(pl.Int64)
-    return string(amount.cast(pl.Decimal(38, _SCALE)).cast(pl.String).str.head(-surplus))

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from meterhouse.canonical_columns import array_over_rows, integer, object_of, string
+from meterhouse.canonical_columns import array_over_rows, integer, money, object_of, string
 from meterhouse.invoicing.allocation import allocated
 from meterhouse.invoicing.prepaid import CREDIT_SALE
 from meterhouse.invoicing.tax_engine import QUESTIONS, answered
@@ -39,6 +39,11 @@ class Decided(NamedTuple):
     heads: pl.DataFrame
     lines: pl.DataFrame
     questions: pl.DataFrame = pl.DataFrame(schema=QUESTIONS)
+
+
+def no_taxes() -> pl.DataFrame:
+    """LINE_TAXES without a row."""
+    return pl.DataFrame(schema=LINE_TAXES)
 
 
 def undecided(heads: pl.DataFrame) -> Decided:
@@ -230,8 +235,8 @@ def document_json(taxes: pl.DataFrame, currencies: pl.DataFrame) -> pl.DataFrame
     place = pl.concat_str(["country", "region"], separator="-", ignore_nulls=True)
     rate = pl.col("rate").cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".")
     fields = {
-        "amount": _money("tax"),
-        "base": _money("base"),
+        "amount": money(pl.col("tax"), pl.col("currency")),
+        "base": money(pl.col("base"), pl.col("currency")),
         "certificate": string(pl.col("certificate")),
         "jurisdiction": string(place),
         "name": string(pl.col("name")),
@@ -246,7 +251,7 @@ def document_json(taxes: pl.DataFrame, currencies: pl.DataFrame) -> pl.DataFrame
 def lines_json(taxes: pl.DataFrame, currencies: pl.DataFrame) -> pl.DataFrame:
     """draft_id, line_no and `line_tax`: the category of the line, and its share of each row."""
     rows = taxes.join(currencies, on="draft_id").sort(*_LINE, "tax_no")
-    fields = {"amount": _money("tax"), "row": integer(pl.col("tax_no"))}
+    fields = {"amount": money(pl.col("tax"), pl.col("currency")), "row": integer(pl.col("tax_no"))}
     shares = _arrays(rows, _LINE, fields, "shares")
     told = object_of({"category": string(pl.col("category")), "shares": pl.col("shares")})
     category = taxes.unique(_LINE, keep="first").select(*_LINE, "category")
@@ -261,13 +266,6 @@ def _arrays(
         .group_by(by, maintain_order=True)
         .agg(array_over_rows(pl.col("_row")).alias(into))
     )
-
-
-def _money(name: str) -> pl.Expr:
-    places = pl.col("currency").replace_strict(dict(PLACES), return_dtype=pl.Int64)
-    # The text always has 18 places; without any places the point goes too.
-    surplus = 18 - places + (places == 0).cast(pl.Int64)
-    return string(pl.col(name).cast(AMOUNT).cast(pl.String).str.head(-surplus))
 
 
 def line_tax(

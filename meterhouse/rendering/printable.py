@@ -310,6 +310,17 @@ class _Writer:
         for tax in self.content["tax"]:
             yield self._tax_name(tax), self.money(tax["amount"])
 
+    def _tax_elsewhere(self, told: dict[str, Any]) -> str:
+        """The tax in the currency in which the seller accounts for it."""
+        return self.words["tax_elsewhere"].format(
+            currency=told["currency"],
+            tax=self.form.money(told["tax_total"], told["currency"]),
+            of=self.content["currency"],
+            rate=self.form.number(told["rate"]),
+            source=told["source"],
+            date=self.day(told["date"]),
+        )
+
     def _tax_name(self, tax: dict[str, Any]) -> str:
         is_taxed = tax["treatment"] == "taxed"
         name = (tax["name"] or self.words["tax"]) if is_taxed else self.words[tax["treatment"]]
@@ -340,6 +351,8 @@ class _Writer:
     def notes(self) -> Iterator[str]:
         if self.content.get("note"):
             yield self.content["note"]
+        if "tax_accounting" in self.content:
+            yield self._tax_elsewhere(self.content["tax_accounting"])
         # Several taxes may be left out for one reason.
         yield from dict.fromkeys(tax["reason"] for tax in self.content["tax"] if tax["reason"])
         if self.content["lines"]:

@@ -84,7 +84,9 @@ TABLES = {
             content->>'$.decreases' as decreases,
             nullif((content->'$.write_off_below')::varchar, 'null') as write_off_below,
             nullif((content->'$.write_off_limit')::varchar, 'null') as write_off_limit,
-            coalesce((content->>'$.go_live_months')::bigint, 0) as go_live_months
+            coalesce((content->>'$.go_live_months')::bigint, 0) as go_live_months,
+            content->>'$.tax.currency' as tax_currency, content->>'$.tax.rates' as tax_rates,
+            coalesce((content->>'$.tax.max_age_days')::bigint, 5) as tax_rate_days
         from latest where kind = 'entity'""",
     # One row per terms of payment.
     "terms": """

@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 
 from meterhouse.canonical import canonical_json, short_hash
-from meterhouse.invoicing import credit_notes
+from meterhouse.invoicing import credit_notes, tax_currency
 from meterhouse.invoicing.allocation import allocated
 from meterhouse.invoicing.document import canonical
 from meterhouse.invoicing.taxed_lines import LINE_TAXES
@@ -177,6 +177,7 @@ def _head(
         "prepaid": Decimal(0),
         "line_count": lines.height,
         **{f"tax_{name}": decision.get(name) for name in ("treatment", "rate", "name", "reason")},
+        **_rate_of(content),
     }
     texts = (
         *("draft_id", "kind", "entity_id", "customer_id", "contract_id", "currency"),
@@ -185,7 +186,21 @@ def _head(
     )
     amounts = ("net", "untaxed", "tax", "total", "prepaid")
     schema: dict[str, Any] = dict.fromkeys(texts, pl.String) | dict.fromkeys(amounts, AMOUNT)
+    schema |= tax_currency.COLUMNS
     return pl.DataFrame([{**row, "prepaid_by": None}], schema_overrides=schema)
+
+
+def _rate_of(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The rate at which the invoice told its taxes in another currency; its notes have it too."""
+    told = content.get("tax_accounting")
+    if told is None:
+        return dict.fromkeys(tax_currency.COLUMNS)
+    return {
+        "tax_currency": told["currency"],
+        "fx_rate": Decimal(told["rate"]),
+        "fx_on": date.fromisoformat(told["date"]),
+        "fx_source": told["source"],
+    }
 
 
 def _party(original: Mapping[str, Any], who: str) -> pl.DataFrame:

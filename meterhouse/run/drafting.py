@@ -15,7 +15,7 @@ from meterhouse.invoicing.drafts import gathered, taxed_drafts
 from meterhouse.invoicing.edits import edited, orphans, with_header, with_orphans
 from meterhouse.invoicing.prepaid import with_payments
 from meterhouse.invoicing.tax_engine import QUESTIONS
-from meterhouse.run import balance, edits, prepaid, tax_asking, taxes, thresholds
+from meterhouse.run import balance, edits, exchange, prepaid, tax_asking, taxes, thresholds
 from meterhouse.run.billed import billed, find_differing
 from meterhouse.run.book import DATED, change_dates, in_force
 from meterhouse.run.by_hand import with_added
@@ -154,7 +154,8 @@ def _drafted(
         taxes.inclusive_contracts(db),
     )  # fmt: skip
     parties = (customers, entities)
-    return _Drafted(made.heads, made.lines, *parties, made.taxes, made.questions)
+    heads = exchange.in_tax_currency(db, made.heads, made.lines, entities)
+    return _Drafted(heads, made.lines, *parties, made.taxes, made.questions)
 
 
 def _earlier(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:

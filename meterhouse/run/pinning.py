@@ -12,7 +12,7 @@ from meterhouse.run.origin import write_origin
 MONEY_FACTS = (
     *("book_versions", "documents", "billed_lines", "billed_determinants"),
     *("journal_entries", "journal_lines", "commands", "conflicts", "batches"),
-    *("applications", "balance_moves", "voids"),
+    *("applications", "balance_moves", "voids", "exchange_rates"),
 )
 
 

@@ -6,9 +6,11 @@ from datetime import date
 import duckdb
 import polars as pl
 
-from meterhouse.invoicing import tax_rules
+from meterhouse.invoicing import tax_currency, tax_rules
+from meterhouse.invoicing.tax_currency import silent
 from meterhouse.invoicing.tax_rules import LINE_RULE, Schema, TaxBook
 from meterhouse.invoicing.taxed_lines import by_document, in_base
+from meterhouse.money import AMOUNT
 from meterhouse.run.tax_parties import engine_book
 
 TABLE = "billing.draft_taxes"
@@ -155,8 +157,9 @@ def recorded_taxes(
 
     A document of a customer with a decision has one row and no rows of lines.
     """
-    keys = documents.select(
-        "document_id", "number", "entity_id", "customer_id", "currency", "invoice_date"
+    keys = silent(documents).select(
+        *("document_id", "number", "entity_id", "customer_id", "currency", "invoice_date"),
+        *tax_currency.COLUMNS,
     )
     ruled = by_document(taxes).rename({"draft_id": "document_id"})
     decided = documents.filter(pl.col("tax_treatment").is_not_null()).select(
@@ -168,8 +171,12 @@ def recorded_taxes(
     based = rows.join(keys, on="document_id").join(
         entities.select("entity_id", "base_currency"), on="entity_id", how="left"
     )
-    # A contract's currency is its entity's for now, so one unit is one unit.
-    rated = in_base(based.with_columns(fx_rate=pl.lit(1)), pl.col("fx_rate"))
+    # A contract's currency is its entity's for now: without a tax currency one unit is one unit.
+    told = based.with_columns(
+        base_currency=pl.coalesce("tax_currency", "base_currency"),
+        fx_rate=pl.col("fx_rate").fill_null(1).cast(AMOUNT),
+    )
+    rated = in_base(told, pl.col("fx_rate"))
     own = taxes.rename({"draft_id": "document_id"}).join(
         lines.select("document_id", "line_no", "line_key"), on=["document_id", "line_no"]
     )

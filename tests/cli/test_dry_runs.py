@@ -101,6 +101,7 @@ def test_an_approval_and_an_issue_are_shown_with_their_sums_and_asked_for(billed
     assert facts(billed) == before
 
 
+@pytest.mark.soak
 def test_a_close_shows_what_it_would_post_and_asks(billed):
     before = facts(billed)
     found = billed.json("close", "--until", "2023-12-16", "--entity", "acme-ai", "--dry-run")

@@ -147,6 +147,7 @@ def test_the_crm_changes_no_billed_month_and_late_usage_of_the_meter_does(home):
     }
 
 
+@pytest.mark.soak
 def test_a_meter_that_says_reopen_follows_what_it_joins(home):
     book = home.settings.book / "usage.yaml"
     text = book.read_text()

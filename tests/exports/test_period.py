@@ -168,6 +168,7 @@ def test_a_folder_that_is_replaced_names_the_manifest_it_replaced(october):
     assert sorted(path.name for path in first.parent.iterdir()) == ["2025-11"]
 
 
+@pytest.mark.soak
 def test_drafts_that_wait_are_counted_and_not_exported(october):
     october.record(october.changed("entity", "us", approval=None))
     done = october.issue(MONTHS[2])

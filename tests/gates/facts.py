@@ -36,6 +36,7 @@ KEYS = {
     "document_taxes": "document_id, tax_no",
     "line_taxes": "document_id, line_no, tax_no",
     "tax_answers": "question_sha256",
+    "exchange_rates": "import_id, rate_on, base, quote",
     "outbox": "message_id",
     "deliveries": "message_id, attempt",
 }

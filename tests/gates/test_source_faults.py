@@ -147,6 +147,7 @@ def test_a_wrong_s3_secret(
     one.assert_loads(len(ROWS))
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("fault", [cut, flipped])
 def test_an_s3_body_that_stays_wrong(
     s3_server: S3Server,
@@ -163,6 +164,7 @@ def test_an_s3_body_that_stays_wrong(
     one.assert_loads(len(ROWS))
 
 
+@pytest.mark.soak
 def test_an_s3_object_that_changes_each_time_between_list_and_get(
     s3_server: S3Server, s3_faults: Faults, home: Callable[..., Home]
 ) -> None:
@@ -255,6 +257,7 @@ def test_an_http_error_on_the_last_page(
     one.assert_loads(len(ROWS))
 
 
+@pytest.mark.soak
 def test_an_http_page_that_comes_again(api: Api, home: Callable[..., Home]) -> None:
     one = home(http_way(api, 2))
 
@@ -285,6 +288,7 @@ def test_an_http_list_of_which_a_page_is_missing(api: Api, home: Callable[..., H
 # XLSX
 
 
+@pytest.mark.soak
 def test_a_workbook_with_a_number_that_was_bent(home: Callable[..., Home], tmp_path: Path) -> None:
     one = home(XLSX)
     file = one.lake.settings.landing(SOURCE) / "usage.xlsx"

@@ -178,6 +178,7 @@ def test_a_second_pull_moves_no_pin(homes: dict[str, Home], name: str) -> None:
     assert left_in_spool(lake) == []
 
 
+@pytest.mark.soak
 def test_a_second_run_issues_nothing(homes: dict[str, Home]) -> None:
     """Of one way, as runs take long: where no pin moved, nothing after it knows the way."""
     lake = homes["http"].lake

@@ -176,6 +176,7 @@ def type_of(db, file, column):
     )[column]
 
 
+@pytest.mark.soak
 def test_the_file_again_renamed_shuffled_and_gzipped_changes_nothing(copy, first):
     lake = copy()
     before, counts = inputs_of(lake), counts_of(lake)
@@ -199,6 +200,7 @@ def test_the_file_again_renamed_shuffled_and_gzipped_changes_nothing(copy, first
     assert result.is_identical
 
 
+@pytest.mark.soak
 def test_its_second_half_with_100_new_rows_adds_exactly_100(copy, first):
     lake = copy()
     half = first.rows[len(first.rows) // 2 :]
@@ -263,6 +265,7 @@ def test_whatever_a_run_depends_on_makes_it_run_again(copy, change):
     assert not bill(lake, through).is_unchanged
 
 
+@pytest.mark.soak
 def test_what_comes_in_while_a_run_is_at_work_is_billed_by_the_next(copy):
     lake = copy()
     put(lake, "before.csv", text_of(made_rows(1, start="2023-11-20 08:00:00", seed=1)))

@@ -105,6 +105,7 @@ def test_a_failed_blocking_check_holds_the_issue_and_is_red(new_home, documents)
     assert documents(lake) == []
 
 
+@pytest.mark.soak
 def test_a_step_repeated_alone_takes_up_the_run_of_the_warehouse(new_home):
     new_home()
     assert run("2023-12-01").success
@@ -118,6 +119,7 @@ def test_a_step_repeated_alone_takes_up_the_run_of_the_warehouse(new_home):
     )
 
 
+@pytest.mark.soak
 def test_a_failed_test_of_dbt_is_a_red_check_and_ends_the_run_before_anything_is_issued(
     new_home, documents
 ):

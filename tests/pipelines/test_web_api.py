@@ -98,6 +98,7 @@ def version(url):
         return None
 
 
+@pytest.mark.soak
 def test_a_run_started_over_the_api_issues_the_invoice(server, documents):
     lake, url = server
     job = {

@@ -265,6 +265,7 @@ def priced(home, repository, branch, checkout):
     return (checkout / "impact.md").read_text()
 
 
+@pytest.mark.soak
 def test_a_period_in_which_nothing_is_charged_is_told_with_what_to_choose(home, tmp_path):
     write(tmp_path / "other", **OTHER)
     found = home.json("whatif", tmp_path / "other", "--from", "2025-01-01", "--to", "2025-02-01")
@@ -273,6 +274,7 @@ def test_a_period_in_which_nothing_is_charged_is_told_with_what_to_choose(home, 
     assert told.startswith("Neither book charges anything from 2025-01-01 to 2025-02-01")
 
 
+@pytest.mark.soak
 def test_the_workflow_prices_the_head_of_a_branch_and_finds_its_base_unchanged(
     home, repository, tmp_path
 ):

@@ -110,6 +110,7 @@ def test_a_sum_that_differs_with_an_equal_count_is_found(stating):
     assert set(stating.issue(THROUGH).held) == READERS
 
 
+@pytest.mark.soak
 def test_events_too_many_are_found_as_well(stating):
     state(stating, events=-1)
     assert set(stating.issue(THROUGH).held) == READERS
@@ -129,6 +130,7 @@ def test_days_whose_differences_cancel_are_found(stating):
     assert "on 2025-11-05, the first of 2 days that differ" in done.held["sato-main"]
 
 
+@pytest.mark.soak
 def test_what_waits_in_quarantine_and_in_conflict_is_told(stating):
     state(stating, events=1, tokens=3)
     stating.land(
@@ -143,12 +145,14 @@ def test_what_waits_in_quarantine_and_in_conflict_is_told(stating):
     assert "1 events of it wait in quarantine, 1 in conflict" in sentence
 
 
+@pytest.mark.soak
 def test_a_statement_that_was_corrected_counts_by_the_name_of_its_file(stating):
     state(stating, "control-1.csv", events=5)
     state(stating, "control-2.csv")
     assert stating.issue(THROUGH).failed == set()
 
 
+@pytest.mark.soak
 def test_a_source_that_restates_its_statement_lifts_the_hold(stating):
     state(stating, events=5)
     assert set(stating.issue(THROUGH).held) == READERS
@@ -161,6 +165,7 @@ def test_a_source_that_restates_its_statement_lifts_the_hold(stating):
     ]
 
 
+@pytest.mark.soak
 def test_a_waiver_of_each_meter_lets_it_be_billed(stating):
     state(stating, events=1)
     assert set(stating.issue(THROUGH).held) == READERS
@@ -211,6 +216,7 @@ def test_both_sides_are_published_and_an_idle_second_run_moves_no_pin(stating):
     assert rows == [("api", day, count + 2, count, -2, Decimal(total), Decimal(-9))]
 
 
+@pytest.mark.soak
 def test_days_that_no_new_batch_touched_are_not_counted_again(stating):
     state(stating)
     stating.issue(THROUGH)
@@ -228,6 +234,7 @@ def test_days_that_no_new_batch_touched_are_not_counted_again(stating):
     assert stale() == []
 
 
+@pytest.mark.soak
 def test_control_files_are_no_usage(stating):
     state(stating)
     before = stating.count_facts()
@@ -251,6 +258,7 @@ def test_only_days_that_are_settled_and_not_too_old_are_asked(october, monkeypat
     ]
 
 
+@pytest.mark.soak
 def test_a_source_of_which_nothing_came_holds_back_every_meter(home, monkeypatch):
     monkeypatch.setenv("METERHOUSE_NOW", "2025-12-01T06:00:00Z")
     home = with_control(home)

@@ -117,6 +117,7 @@ def test_late_usage_in_an_earlier_part_rates_the_later_ones_anew(divided):
     assert billed(divided, "is_correction") == LATE
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("level", ["determinants", "events"])
 def test_every_document_is_rebuilt_byte_for_byte(divided, level):
     numbers = [n for one in divided.outcomes for n in one.issued.numbers]
@@ -148,6 +149,7 @@ def test_an_estimate_of_a_part_costs_what_the_run_bills(divided, meter, costs):
     assert last["amount"] == costs[1]
 
 
+@pytest.mark.soak
 def test_both_sides_of_a_shadow_cost_what_a_run_would_bill_by_them(divided, tmp_path):
     home = divided.copy(tmp_path / "home")
     home.record({**NEVER, "id": "beside", "aggregation": "sum", "shadow_of": "tokens"})

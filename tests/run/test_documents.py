@@ -84,6 +84,7 @@ def test_rendered_again_nothing_changes_and_a_payment_is_shown(in_october, tmp_p
     assert f"{total - 1:,.2f}" in text_of(again.written[0].path)
 
 
+@pytest.mark.soak
 def test_the_look_is_the_one_the_documents_run_knew(october, tmp_path):
     assert render(october.lake, ["JP2025-0001"], "html", tmp_path / "before").failed == []
     branding = {"footer": "Registered in Tokyo", "accent": "#123456"}
@@ -107,6 +108,7 @@ def test_the_look_is_the_one_the_documents_run_knew(october, tmp_path):
     assert "Rechnung an" in (tmp_path / f"new/us/2025/{german}.html").read_text()
 
 
+@pytest.mark.soak
 def test_a_logo_that_is_missing_fails_that_seller_and_no_other(october, tmp_path):
     october.record(october.changed("entity", "us", branding={"logo": "images/logo.svg"}))
     october.issue(MONTHS[2])

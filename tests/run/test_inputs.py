@@ -225,6 +225,7 @@ def test_a_warehouse_that_was_deleted_or_lost_its_lines_comes_back_the_same(home
     assert not same(told(mine), home.after).count(False)
 
 
+@pytest.mark.soak
 def test_a_close_finds_a_kept_line_that_rating_would_not_make(home, tmp_path):
     mine = home.copy(tmp_path / "home")
     with Warehouse(mine.lake).connect(mine.lake.head()) as db:

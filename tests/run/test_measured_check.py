@@ -67,6 +67,7 @@ def test_a_number_that_the_events_do_not_give_holds_back_its_window(home, meter,
     assert set(done.held) == {"jobs"}
 
 
+@pytest.mark.soak
 def test_more_dimension_values_than_the_meter_allows_are_told_and_hold_back_nothing(home):
     meter = {"kind": "meter", "id": "j-max", **METERS["j-max"], "dimension_limit": 4}
     home.record(meter)

@@ -240,6 +240,7 @@ def test_the_invoice_shows_the_cells_and_tiers(billed):
     assert lines["capacity"].unit_price == ""
 
 
+@pytest.mark.soak
 def test_a_second_run_bills_nothing_more(billed):
     assert billed.issue(THROUGH).issued.numbers == ()
 
@@ -269,6 +270,7 @@ def test_late_usage_is_billed_as_the_difference(billed, tmp_path):
     }
 
 
+@pytest.mark.soak
 def test_a_close_inside_the_window_accrues_what_was_delivered(book_home, tmp_path):
     home = book_home.copy(tmp_path / "home")
     home.record(*BOOK, contract())

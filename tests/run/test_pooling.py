@@ -163,6 +163,7 @@ def test_a_pool_is_one_line_priced_on_the_usage_of_all(billed):
     assert amounts == BILLED
 
 
+@pytest.mark.soak
 def test_a_second_run_bills_nothing_more(billed):
     assert billed.issue(THROUGH).issued.numbers == ()
 
@@ -247,6 +248,7 @@ def test_a_customer_who_leaves_changes_only_the_windows_it_touches(billed, tmp_p
     assert {key[0] for key in changed} == {"sums", "users"}
 
 
+@pytest.mark.soak
 def test_a_failed_check_of_a_child_holds_the_pool_that_counts_its_usage(book_home, tmp_path):
     home = book_home.copy(tmp_path / "home")
     home.record(*BOOK, customer("north", parent="group", usage_without_contract="block"))
@@ -268,6 +270,7 @@ def determinants(home):
     return {row[:3]: row[3:] for row in rows}
 
 
+@pytest.mark.soak
 def test_a_close_inside_the_window_accrues_the_pool(book_home, tmp_path):
     home = book_home.copy(tmp_path / "home")
     home.record(*BOOK, contract())

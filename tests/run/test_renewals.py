@@ -139,6 +139,7 @@ def test_a_notice_that_is_recorded_late_takes_back_what_the_renewed_term_was_bil
     assert home.rows(BILLED) == [row for row in EXPECTED if row[2] < "2025-12-01"]
 
 
+@pytest.mark.soak
 def test_a_preview_rates_anew_what_depends_on_other_ends_of_terms_alone(planned, tmp_path):
     home = planned.copy(tmp_path / "home")
     monthly = {**CONTRACT["renewal"], "term": {"every": 1, "unit": "month"}}

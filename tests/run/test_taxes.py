@@ -13,6 +13,7 @@ from meterhouse.einvoice.ubl import ubl
 from meterhouse.errors import BookFault
 from meterhouse.run.close import close
 from meterhouse.run.crediting import Request, credit
+from meterhouse.run.exchange import RatesFault, import_rates
 from meterhouse.run.rebuild import rebuild
 from tests.einvoice.rules import broken_rules, schema_faults
 from tests.truth.events import request
@@ -31,6 +32,21 @@ base_currency: EUR
 zone: Europe/Berlin
 approval: automatic
 registrations: [{country: DE, number: DE136695976}]
+---
+kind: entity
+id: wisla
+legal_name: Wisla sp. z o.o.
+address: {line1: Nad Wisla 1, city: Krakow, country: PL}
+tax_ids: [{type: eu_vat, value: PL5260250995}]
+base_currency: EUR
+zone: Europe/Warsaw
+approval: automatic
+registrations: [{country: PL, number: PL5260250995}]
+tax: {currency: PLN, rates: ecb}
+---
+{kind: tax_rule, id: pl-standard, name: VAT, country: PL, rate: "0.23"}
+---
+{kind: tax_rule, id: pl-books, name: VAT, country: PL, category: books, rate: "0.05"}
 ---
 {kind: payment_terms, id: net14, net_days: 14}
 ---
@@ -89,6 +105,8 @@ PARTIES = {
     "lapsed": {"country": "DE", "exempt": "2026-02-01"},
     "person": {"country": "NL"},
     "far": {"country": "JP"},
+    # Its seller accounts for taxes in another currency.
+    "sklep": {"country": "PL", "entity": "wisla", "zone": "Europe/Warsaw"},
     # Their prices hold the tax.
     "shop": {"country": "DE", "tax_inclusive": True},
     "till": {
@@ -126,7 +144,9 @@ def home(tmp_path_factory):
     for id, about in PARTIES.items():
         documents += _party(id, **about)
     home.record(*documents)
-    measured = ("inland", "shop", "till")
+    measured = ("inland", "shop", "till", "sklep")
+    (home.path / "rates.csv").write_text(RATES)
+    import_rates(home.lake, home.path / "rates.csv", "ecb", "ecb")
     home.land([request(f"e1-{one}", one, "2026-01-10T12:00:00Z", 1005) for one in measured])
     first = home.issue(date(2026, 2, 1))
     raised = {"kind": "tax_rule", "id": "de-standard", "name": "USt", "country": "DE"}
@@ -248,7 +268,8 @@ def test_taxes_of_documents_are_what_documents_and_the_journal_say(home):
     other = home.rows(
         "select number from facts.documents as documents where tax <> ("
         "select sum(tax) from facts.document_taxes as own "
-        "where own.document_id = documents.document_id and own.base_tax = own.tax)"
+        "where own.document_id = documents.document_id and (own.base_tax = own.tax "
+        "or own.fx_source is not null))"
     )
     assert other == []
     [(posted,)] = home.rows(
@@ -262,6 +283,7 @@ def test_taxes_of_documents_are_what_documents_and_the_journal_say(home):
     [
         ("inland", {"S"}),
         ("shop", {"S"}),
+        ("sklep", {"S"}),
         ("till", {"S"}),
         ("abroad", {"AE"}),
         ("school", {"E"}),
@@ -287,6 +309,12 @@ def test_every_document_is_made_again_to_the_byte(home):
     assert [one for one in rebuild(home[0].lake, None) if not one.is_identical] == []
 
 
+# The bank publishes on working days; 31 January 2026 and 1 March 2026 are of weekends.
+RATES = """Date,USD,PLN,ROL,
+2026-02-27,1.0432,4.1718,N/A,
+2026-01-30,1.0389,4.2130,N/A,
+2025-12-31,1.0389,4.2750,N/A,
+"""
 ACCRUED = """
 select customer_id, sum(debit - credit) from facts.journal_lines
 join facts.journal_entries using (entry_id)
@@ -296,7 +324,7 @@ where account = 'unbilled_receivable' and event = 'usage.accrued' group by all o
 
 def test_notes_take_back_the_price_and_a_close_accrues_what_is_left_without_tax(home, tmp_path):
     home = home[0].copy(tmp_path / "home")
-    for customer in ("shop", "till"):
+    for customer in ("shop", "till", "sklep"):
         number, total = home.rows(
             "select number, total from facts.documents where customer_id = ? order by number",
             [customer],
@@ -310,7 +338,59 @@ def test_notes_take_back_the_price_and_a_close_accrues_what_is_left_without_tax(
     close(home.lake, date(2026, 3, 1))
     # 2.00 of February, and 1.00 that came late for January, are on documents of the first of March:
     # 1.68 + 0.86 at their two rates, and 3.00 less 0.48 at one.
-    assert home.rows(ACCRUED) == [("inland", D(3)), ("shop", D("2.54")), ("till", D("2.52"))]
+    assert home.rows(ACCRUED) == [
+        ("inland", D(3)), ("shop", D("2.54")), ("sklep", D(3)), ("till", D("2.52")),
+    ]  # fmt: skip
+    # Notes tell their tax at the rate of what they take back.
+    [told] = {
+        tuple(note["tax_accounting"][name] for name in ("currency", "rate", "date"))
+        for note in contents(home, "sklep")
+        if note["kind"] == "credit_note"
+    }
+    assert told == ("PLN", "4.213", "2026-01-30")
+
+
+def test_taxes_are_told_in_the_currency_in_which_the_seller_accounts_for_them(home):
+    told = [one["tax_accounting"] for one in contents(home[0], "sklep")]
+    # January's tax is 5 % of 20.48, so 1.02 times 4.275. In February that and 23 % of 10.05, so
+    # 2.31, each row rounded by itself; in March 23 % of 3.00 beside the books.
+    assert [(one["date"], one["rate"], [row["amount"] for row in one["rows"]]) for one in told] == [
+        ("2025-12-31", "4.275", ["4.36"]),
+        ("2026-01-30", "4.213", ["4.30", "9.73"]),
+        ("2026-02-27", "4.1718", ["4.26", "2.88"]),
+    ]
+    assert [one["tax_total"] for one in told] == ["4.36", "14.03", "7.14"]
+    assert {(one["currency"], one["source"]) for one in told} == {("PLN", "ecb")}
+    assert home[0].rows(
+        "select base_currency, fx_rate, fx_on, fx_source, base_tax from facts.document_taxes "
+        "where customer_id = 'sklep' order by number, tax_no limit 1"
+    ) == [("PLN", D("4.275"), date(2025, 12, 31), "ecb", D("4.36"))]
+    for number, one in enumerate(contents(home[0], "sklep")):
+        [document] = [einvoice_of(one)]
+        assert document.tax_told == ("PLN", D(told[number]["tax_total"]))
+
+
+@pytest.mark.soak
+def test_without_a_rate_a_document_waits_and_a_restated_one_is_for_documents_to_come(
+    home, tmp_path
+):
+    home = home[0].copy(tmp_path / "home")
+    said = home.issue(date(2026, 4, 1)).held["sklep-1"]
+    assert said == (
+        "The newest rate from EUR to PLN of source ecb before 2026-04-01 is of 2026-02-27, more "
+        "than 5 days earlier; import one with `meterhouse rates import`, then run again."
+    )
+    file = tmp_path / "more.csv"
+    file.write_text("date,base,quote,rate\n2026-03-31,EUR,PLN,4.2\n2026-02-27,EUR,PLN,5\n")
+    with pytest.raises(RatesFault, match=r"the file says 5, and 4\.1718 is on record"):
+        import_rates(home.lake, file, "ecb", "csv")
+    done = import_rates(home.lake, file, "ecb", "csv", restate=True)
+    assert (done.new, done.known, done.restated) == (1, 0, 1)
+    assert import_rates(home.lake, file, "ecb", "csv").known == 2
+    home.issue(date(2026, 4, 1))
+    assert contents(home, "sklep")[-1]["tax_accounting"]["rate"] == "4.2"
+    # What was issued at the rate of before is made again with it.
+    assert [one.number for one in rebuild(home.lake, None) if not one.is_identical] == []
 
 
 def test_amounts_cannot_begin_to_hold_their_taxes(home, tmp_path):

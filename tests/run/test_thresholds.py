@@ -233,6 +233,7 @@ def test_the_warehouse_lists_what_is_billed_early(home):
     assert rows == [("stepped", "2025-03-01", True, D(580), 3)]
 
 
+@pytest.mark.soak
 def test_a_plan_shows_what_a_new_threshold_would_bill_at_once(home):
     """Of the plain contract 300.00 are billed, and 260.00 have come since."""
     slot = ("contract", "plain", None)

@@ -201,6 +201,7 @@ def test_days_and_the_opening_level_add_up_where_that_makes_sense(metered):
             assert values == Decimal(shown["denominator"]["value"])
 
 
+@pytest.mark.soak
 def test_a_level_is_told_with_what_it_opened_with_and_how_long_it_held(metered):
     october = explained(metered)["j-level", None, "2025-10-01"]["measure"]
     # 23:00 UTC on 30 September is 19:00 there, before the first day begins at 06:00.

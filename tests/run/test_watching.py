@@ -119,6 +119,7 @@ def test_the_checks_repeated_say_the_same_and_store_nothing(used):
     assert used.rows("select count(*) from facts.check_results") == stored
 
 
+@pytest.mark.soak
 def test_a_warehouse_made_anew_says_the_same(used):
     shutil.rmtree(used.path / "warehouse")
     assert told(used.issue(THROUGH).checks) == {(DROP, "twin"): FELL, (SPIKE, "sato"): LEAPT}
@@ -162,6 +163,7 @@ def test_a_source_that_stops_is_told_once_and_not_once_for_each_customer(used):
     assert found[DROP, "twin"] == FELL
 
 
+@pytest.mark.soak
 def test_a_gap_that_is_set_replaces_the_learnt_one(used):
     section = {"sources": {"api": {"expected_every_days": 9}}}
     assert (LATE, "api") not in told(watching(used, **section).issue(date(2025, 12, 9)).checks)

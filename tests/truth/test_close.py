@@ -94,6 +94,7 @@ def test_a_window_that_the_cut_off_divides_counts_to_the_midnight_of_the_entity(
     assert balances(home, "us", date(2025, 9, 21)) == {}
 
 
+@pytest.mark.soak
 def test_closing_the_same_day_twice_changes_nothing(october):
     close(october.lake, MONTHS[1])
     before = october.count_facts()
@@ -102,6 +103,7 @@ def test_closing_the_same_day_twice_changes_nothing(october):
     assert october.count_facts() == before
 
 
+@pytest.mark.soak
 def test_what_is_issued_after_a_close_is_posted_on_the_first_open_day(home):
     close(home.lake, date(2025, 10, 5), "us")
     home.load([request("a", "twin", SEPTEMBER, 100_000)])

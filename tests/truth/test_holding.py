@@ -65,6 +65,7 @@ def test_usage_without_a_contract_is_in_a_named_bucket_and_blocks_where_the_acco
     assert again.billed == {"strict-main"}
 
 
+@pytest.mark.soak
 def test_a_waiver_lets_the_check_pass_until_it_expires(home):
     home.load([request("s", "strict", SEPTEMBER, 7)])
     waive(home, "usage_has_a_contract|customer|strict", "2025-11-02")
@@ -72,6 +73,7 @@ def test_a_waiver_lets_the_check_pass_until_it_expires(home):
     assert set(home.issue(MONTHS[2]).held) == {"strict-main"}
 
 
+@pytest.mark.soak
 def test_a_contract_that_cannot_be_rated_leaves_the_run_and_keeps_what_it_was_billed(october):
     before = october.sums()
     seat, *others = october.book["contract", "sato-main", None]["items"]
@@ -130,6 +132,7 @@ def test_a_manual_entity_issues_what_was_approved_as_it_was_approved(home):
     assert home.sums()["twin-tokens", "tokens", date(2025, 9, 1), date(2025, 10, 1)] == 20
 
 
+@pytest.mark.soak
 def test_a_draft_that_misses_a_decision_cannot_be_approved(home):
     home.record(home.changed("customer", "alpha", tax=None))
     done = home.issue(MONTHS[0])
