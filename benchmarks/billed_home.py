@@ -13,7 +13,7 @@ import duckdb
 import polars as pl
 
 from meterhouse.lake import Commit, Lake
-from meterhouse.run import balance, prepaid, steps, taxes
+from meterhouse.run import balance, prepaid, steps, tax_asking, taxes
 from meterhouse.run.applying import apply_book
 from meterhouse.run.bill import begin
 from meterhouse.run.context import Run
@@ -196,6 +196,7 @@ def _issue_month(lake: Lake, run: Run, boundary: date) -> None:
             prepaid.TABLE: made.payments,
             balance.TABLE: made.draws,
             taxes.TABLE: made.taxes,
+            tax_asking.TABLE: made.questions,
             "billing.drafts": made.drafts,
             "billing.draft_lines": made.lines,
         }

@@ -57,6 +57,15 @@ def test_amounts_go_and_come_with_all_their_digits(api):
     assert {one["base"] for one in answer["lines"][0]["taxes"]} == {amount}
 
 
+def test_a_price_that_holds_its_taxes_is_told_as_one(api):
+    answer = json.loads(client(api).ask(question(amount="11.06", price_holds_tax=True)))
+    [line] = api.bodies("SalesOrder")[0]["lines"]
+    assert (line["taxIncluded"], line["amount"]) == (True, Decimal("11.06"))
+    taxes = answer["lines"][0]["taxes"]
+    assert {one["base"] for one in taxes} == {"10.05"}
+    assert sum(Decimal(one["tax"]) for one in taxes) == Decimal("1.01")
+
+
 @pytest.mark.parametrize(
     ("fault", "says"),
     [

@@ -63,7 +63,10 @@ PARTIES = {
     "lost": ("ZZ", "Nowhere"),
     "chosen": ("WA", "Seattle"),
     "school": PLACES["lake"],
+    "till": ("WA", "Seattle"),
 }
+# Contracts whose prices hold their taxes.
+INCLUSIVE = ("till",)
 MORE = {
     "chosen": {"tax": {"treatment": "taxed", "rate": "0.10", "name": "Own"}},
     "school": {"exemptions": [{"certificate": "E-7", "country": "US", "reason": "School"}]},
@@ -75,6 +78,8 @@ def party(id, region, city):
     customer = {"kind": "customer", "id": id, "name": f"{id} Inc", "address": address}
     customer |= {"email": f"bills@{id}.example", **MORE.get(id, {})}
     contract = YAML(typ="safe").load(CONTRACT) | {"id": f"{id}-1", "customer": id}
+    if id in INCLUSIVE:
+        contract |= {"tax_inclusive": True}
     return [customer, contract]
 
 
@@ -143,6 +148,14 @@ def test_an_address_that_cannot_be_found_is_told_and_blocks_only_its_customer(ho
 def test_what_was_answered_is_never_asked_again(home):
     # Only of the address that nobody knows is there no answer yet.
     assert {body["customerCode"] for _, _, body in home[1]["again"]} == {"lost"}
+
+
+def test_a_price_that_holds_its_taxes_is_taken_apart_as_the_engine_says(home):
+    first = contents(home[0], "till")[0]
+    # 10.05 with 10.05 % in three parts is 9.13 and 0.92; the report is not taxed.
+    assert (first["net"], first["tax_total"], first["total"]) == ("14.13", "0.92", "15.05")
+    held = {line["item"]: (line["amount"], line["tax_included"]) for line in first["lines"]}
+    assert held == {"seat": ("9.13", "0.92"), "report": ("5.00", "0.00")}
 
 
 def test_each_jurisdiction_is_a_row_of_the_document_and_its_lines_have_shares(home):

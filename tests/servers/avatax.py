@@ -153,6 +153,12 @@ class Handler(BaseHTTPRequestHandler):
 Fault = Callable[[Handler], None]
 
 
+def without_tax(price: Decimal, places: Any) -> Decimal:
+    """A price that holds its taxes, without them."""
+    rates = sum((Decimal(text) for *_, text in places), Decimal(1))
+    return (price / rates).quantize(CENT, ROUND_HALF_UP)
+
+
 def taxed(body: Any, drift: Decimal, with_details: bool) -> dict[str, Any]:
     """The transaction that AvaTax makes of a body: each jurisdiction rounded on each line."""
     to, lines = body["addresses"]["shipTo"], []
@@ -165,7 +171,10 @@ def taxed(body: Any, drift: Decimal, with_details: bool) -> dict[str, Any]:
                 rate = RAISED + drift
             amount = Decimal(line["amount"])
             is_exempt = "exemptionNo" in body or "exemptionCode" in line
-            base = Decimal(0) if is_exempt or line.get("taxCode") == "NT" else amount
+            is_taxed = not is_exempt and line.get("taxCode") != "NT"
+            if line.get("taxIncluded") and is_taxed:
+                amount = without_tax(amount, PLACES[to["region"], to["city"]])
+            base = amount if is_taxed else Decimal(0)
             details.append(
                 {
                     "jurisType": kind,
@@ -180,6 +189,10 @@ def taxed(body: Any, drift: Decimal, with_details: bool) -> dict[str, Any]:
                     "tax": (base * rate).quantize(CENT, ROUND_HALF_UP),
                 }
             )
+        if line.get("taxIncluded") and details and details[-1]["taxableAmount"]:
+            # What is paid stays the price: the last jurisdiction takes what rounding left.
+            held = Decimal(line["amount"]) - details[-1]["taxableAmount"]
+            details[-1]["tax"] += held - sum(one["tax"] for one in details)
         override = line.get("taxOverride", {})
         if override.get("type") == "taxAmount" and details:
             details[-1]["tax"] += override["taxAmount"] - sum(one["tax"] for one in details)
