@@ -1,6 +1,7 @@
 """DuckDB connections as every part of Meterhouse opens them: UTC, bounded, offline."""
 
 import importlib.util
+import os
 from functools import cache
 from pathlib import Path
 
@@ -36,6 +37,23 @@ def verify_extensions() -> None:
             db.execute(f"load {literal(extension_path(name))}")
 
 
+def threads_of(settings: Settings) -> int:
+    """Threads of a connection: what the settings say, else the cores this process may use."""
+    return settings.file.threads or usable_cores()
+
+
+@cache
+def usable_cores() -> int:
+    """DuckDB counts the cores of the machine or of its container, and not those that a process is
+    kept to (taskset, a scheduler of jobs): several threads on one core only wait for each other."""
+    with duckdb.connect() as db:
+        row = db.execute("select current_setting('threads')").fetchone()
+    counted = int(row[0]) if row else 1
+    if not hasattr(os, "sched_getaffinity"):  # No such thing on macOS.
+        return counted
+    return min(counted, len(os.sched_getaffinity(0)))
+
+
 def connect(
     settings: Settings, database: Path | None = None, *, runs_foreign_sql: bool = False
 ) -> duckdb.DuckDBPyConnection:
@@ -52,8 +70,7 @@ def connect(
         "memory_limit": settings.file.memory_limit,
         "temp_directory": str(settings.temporary),
     }
-    if settings.file.threads is not None:
-        config["threads"] = str(settings.file.threads)
+    config["threads"] = str(threads_of(settings))
     db = duckdb.connect(str(database) if database else ":memory:", config=config)
     prepare(db)
     return db

@@ -1,10 +1,15 @@
 import gc
+import os
 
 import pytest
 from hypothesis import settings
 
+from tests.cores import keep_to_own_cores
 from tests.folders import use_memory
 from tests.scheduling import scheduler, slowest_first
+
+# Before DuckDB and polars are imported, which start as many threads as they find cores.
+keep_to_own_cores(os.environ)
 
 # dbt's and Dagster's objects stay for the whole session: to look through them for garbage after
 # every 700 new ones took an eighth of the CPU.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from meterhouse.duck import threads_of
 from meterhouse.errors import MeterhouseError
 from meterhouse.installation import dbt_project_dir
 from meterhouse.run.context import Run
@@ -28,6 +29,7 @@ NEUTRAL = {
     "METERHOUSE_LAKE_SNAPSHOT": "0",
     "METERHOUSE_FOLD_FROM": "0",
     "METERHOUSE_MEMORY_LIMIT": "1GB",
+    "METERHOUSE_THREADS": "1",
     "METERHOUSE_TEMPORARY": ".tmp",
 }
 # No files of results but for the pages, and no list of the relations of schemas that are not built.
@@ -94,6 +96,7 @@ def _on_warehouse(
                 "METERHOUSE_WAREHOUSE": str(run.warehouse.path),
                 "METERHOUSE_FOLD_FROM": str(fold_from),
                 "METERHOUSE_MEMORY_LIMIT": settings.file.memory_limit,
+                "METERHOUSE_THREADS": str(threads_of(settings)),
                 "METERHOUSE_TEMPORARY": str(settings.temporary),
                 "METERHOUSE_MODELS": _folder(settings.models),
             }

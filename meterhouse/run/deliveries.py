@@ -5,7 +5,6 @@ that checking needs. Several threads on DuckLake in one process have crashed it,
 attached by whoever commits.
 """
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -15,7 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from connectors.protocols import SourceFile, UsageSource
-from meterhouse.duck import connect
+from meterhouse.duck import connect, usable_cores
 from meterhouse.failpoints import failpoint
 from meterhouse.lake import Lake
 from meterhouse.run.book import flatten
@@ -114,7 +113,7 @@ def checked(lake: Lake, name: str, source: UsageSource, file: SourceFile, book: 
     try:
         if settings.file.threads is None:
             # Two connections work at a time; more threads than cores cost a quarter more CPU.
-            db.execute(f"set threads = {max(1, (os.cpu_count() or 2) // 2)}")
+            db.execute(f"set threads = {max(1, usable_cores() // 2)}")
         records = load_raw(db, source.read(file))
         if records:
             book.put_into(db)

@@ -159,6 +159,7 @@ def test_a_property_of_events_has_words_though_only_the_book_names_it(columns):
     assert words["p_tokens_in"].startswith("Property tokens_in of the event")
 
 
+@pytest.mark.soak
 def test_an_idle_run_writes_nothing_even_when_it_goes_the_whole_way(home, settings):
     # The demo ends with a close, after which there is something to run, and one document to issue:
     # only a run after that one knows it.

@@ -297,6 +297,7 @@ def test_a_run_that_was_broken_off_leaves_nothing_finished(copy):
     assert bill(lake, THROUGH).is_unchanged
 
 
+@pytest.mark.soak
 def test_the_run_again_and_again_without_its_warehouse_changes_nothing(copy):
     lake = copy()
     before = inputs_of(lake)

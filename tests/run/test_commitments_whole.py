@@ -13,7 +13,8 @@ from tests.cli.conftest import Home as CommandHome
 from tests.truth.events import request
 from tests.truth.harness import GREAT_EXPECTATIONS, SETTINGS, Home
 
-pytestmark = [pytest.mark.slow, GREAT_EXPECTATIONS]
+# Many runs of a home; the cases are held by tests/conformance.
+pytestmark = [pytest.mark.slow, pytest.mark.soak, GREAT_EXPECTATIONS]
 D = Decimal
 PARTIES = """
 kind: entity

@@ -17,7 +17,8 @@ from meterhouse.run.scratch import scratch_run
 from meterhouse.run.shadows import measure_shadows
 from tests.truth.events import request
 
-pytestmark = pytest.mark.slow
+# Many runs of a home; the cases are held by tests/conformance.
+pytestmark = [pytest.mark.slow, pytest.mark.soak]
 CUSTOMER = {
     "kind": "customer",
     "id": "div",

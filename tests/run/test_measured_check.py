@@ -52,9 +52,9 @@ def test_it_holds_for_every_aggregation_also_where_events_were_replaced(home):
     ("meter", "change"),
     [
         ("j-max", "numerator = numerator - 1"),
-        ("j-min", "numerator = numerator + 1"),
-        ("j-users", "event_count = event_count - 1"),
-        ("j-median", "event_count = event_count + 1"),
+        pytest.param("j-min", "numerator = numerator + 1", marks=pytest.mark.soak),
+        pytest.param("j-users", "event_count = event_count - 1", marks=pytest.mark.soak),
+        pytest.param("j-median", "event_count = event_count + 1", marks=pytest.mark.soak),
         ("j-peaks", 'dimensions = \'{"region":"us"}\''),
     ],
 )

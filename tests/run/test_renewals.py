@@ -15,6 +15,7 @@ from tests.truth.events import request
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.soak,
     # A run judges its loads by Great Expectations, which imports a module Python 3.11 renamed.
     pytest.mark.filterwarnings("ignore:module 'sre_parse' is deprecated:DeprecationWarning"),
 ]

@@ -15,7 +15,8 @@ from tests.run.test_commitments_whole import BASE, PARTIES
 from tests.truth.events import request
 from tests.truth.harness import GREAT_EXPECTATIONS, SETTINGS, Home
 
-pytestmark = [pytest.mark.slow, GREAT_EXPECTATIONS]
+# Many runs of a home; the cases are held by tests/conformance.
+pytestmark = [pytest.mark.slow, pytest.mark.soak, GREAT_EXPECTATIONS]
 D = Decimal
 # The first 100 cost 1.00, all others 0.50.
 TOKENS = {

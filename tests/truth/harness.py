@@ -28,8 +28,6 @@ from meterhouse.settings import Settings
 
 BOOK = Path(__file__).parent / "book"
 SETTINGS = {
-    # Homes are small, and the suite has a worker for each core.
-    "threads": 1,
     "sources": {
         "api": {"format": "ndjson"},
         "rows": {"format": "ndjson", "id": "row"},

@@ -34,6 +34,7 @@ def of_contract(home, contract, before, account):
     return rows[0][0] or Decimal(0)
 
 
+@pytest.mark.soak
 def test_a_fee_in_advance_is_earned_by_day_and_in_the_end_whole(home):
     """300.00 a month of 30 days: 12 to 30 September are 19 days, 190.00."""
     home.issue(date(2025, 9, 12))

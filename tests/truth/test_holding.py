@@ -113,6 +113,7 @@ def test_a_quantity_below_zero_holds_back_its_window(home):
     assert home.sums()["twin-tokens", "tokens", date(2025, 9, 1), date(2025, 10, 1)] == 1
 
 
+@pytest.mark.soak
 def test_a_manual_entity_issues_what_was_approved_as_it_was_approved(home):
     home.record(home.changed("entity", "us", approval="manual"))
     home.load([request("a", "twin", SEPTEMBER, 100_000)])
