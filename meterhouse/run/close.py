@@ -52,6 +52,7 @@ select lines.document_id, line_key, lines.entity_id, lines.payer_id as customer_
 from facts.standing_lines as lines join facts.documents as documents using (document_id)
 -- Money that was bought is a liability until it is used; see meterhouse/run/prepaid.py.
 where timing = 'advance' and role <> 'credit_sale'
+    and component not in ('voucher_sale', 'voucher')
 order by lines.batch_seq, lines.row_no
 """
 
