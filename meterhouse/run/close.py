@@ -18,6 +18,7 @@ from meterhouse.invoicing.columns import with_line_key
 from meterhouse.lake import Commit, Lake
 from meterhouse.ledger.accrual import accrue
 from meterhouse.ledger.journal import unbalanced
+from meterhouse.ledger.posting import VOUCHER_COMPONENTS
 from meterhouse.ledger.recognition import recognise
 from meterhouse.money import AMOUNT, rounded
 from meterhouse.periods import zone_days
@@ -261,7 +262,9 @@ def _lines(db: duckdb.DuckDBPyConnection, cut_off: date) -> pl.DataFrame:
     db.register("lines", lines.to_arrow())
     found = db.sql(LINES.format(windows=windows)).pl()
     db.unregister("lines")
-    return found.filter(pl.col("timing") == "arrears")
+    # What was bought before pays for what is delivered; none of that is less for it.
+    pays = pl.col("component").is_in(VOUCHER_COMPONENTS)
+    return found.filter((pl.col("timing") == "arrears") & ~pays)
 
 
 def _cuts(entities: pl.DataFrame, cut_off: date) -> pl.DataFrame:
