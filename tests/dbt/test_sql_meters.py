@@ -128,6 +128,7 @@ def test_building_writes_nothing_into_the_folder_of_the_models(billed):
     assert (models / "gb_months.sql").read_text() == (EXAMPLE / "models/gb_months.sql").read_text()
 
 
+@pytest.mark.soak
 def test_the_crm_changes_no_billed_month_and_late_usage_of_the_meter_does(home):
     crm = home.settings.models / "crm_users.csv"
     before = code_hash(home.settings.models)

@@ -144,6 +144,7 @@ def test_a_second_export_with_nothing_new_touches_nothing(october):
     assert again == seen
 
 
+@pytest.mark.soak
 def test_a_late_correction_is_in_the_month_of_its_invoice_and_not_in_the_old_one(october):
     """Usage of October that comes after its close is billed with November's, on 1 December."""
     before = contents(export(october, OCTOBER)["us"].path)

@@ -98,6 +98,7 @@ def assert_issued(billed: Billed, lake: Lake) -> None:
     assert stated == [("azure", DAY, 40, "context_tokens", ALL.context)]
 
 
+@pytest.mark.soak
 def test_a_control_file_in_s3_holds_a_day_back_until_its_last_object_has_come(
     s3_server: S3Server, home: Callable[[Way], Lake]
 ) -> None:

@@ -113,6 +113,7 @@ def test_open_quarantine_is_stored_as_failed_and_holds_back_nothing(october):
     assert done.billed == EVERYTHING
 
 
+@pytest.mark.soak
 def test_a_passed_check_is_stored_with_its_numbers(october):
     done = october.issue(THROUGH)
     ((passed, _, _, _, numbers, _),) = october.rows(STORED, [done.run_id, "batches_add_up"])

@@ -79,6 +79,7 @@ def test_usage_taken_back_is_a_credit_note_or_a_negative_line(home):
     assert home.sums()["twin-tokens", "tokens", *september] == Decimal(1)
 
 
+@pytest.mark.soak
 def test_every_document_of_the_book_can_be_rebuilt_after_corrections_and_later_usage(october):
     for tokens, through in ((100_000, MONTHS[1]), (40_000, MONTHS[1]), (70_000, MONTHS[2])):
         october.load([stated(tokens)])
@@ -93,6 +94,7 @@ def test_every_document_of_the_book_can_be_rebuilt_after_corrections_and_later_u
     assert [one for one in found if not one.is_identical] == []
 
 
+@pytest.mark.soak
 def test_a_run_that_knows_less_is_dry_and_gives_the_documents_of_then(home):
     home.load([stated(100_000)])
     known_at = home.lake.head().batch_seq
