@@ -27,7 +27,8 @@ sorted as (
     select *,
         case
             when role = 'usage' then 'Usage'
-            when role in ('fee', 'service_fee', 'credit_sale', 'voucher_sale', 'one_off') then 'Purchase'
+            when role in ('fee', 'service_fee', 'credit_sale', 'voucher_sale', 'one_off')
+                then 'Purchase'
             when role in ('credit', 'voucher') then 'Credit'
             else 'Adjustment'
         end as category,
@@ -57,7 +58,7 @@ charges as (
         case when contracted_price is null then amount else amount_unrounded end as ContractedCost,
         contracted_price as ContractedUnitPrice,
         -- Money that is bought pays for what comes: its cost is told by that.
-        case when role in ('credit_sale', 'voucher_sale') then 0 else amount end as EffectiveCost,
+        case when role in ('credit_sale', 'voucher_sale', 'voucher') then 0 else amount end as EffectiveCost,
         invoice_id as InvoiceId, seller as InvoiceIssuerName,
         case when category in ('Usage', 'Purchase') then 'Standard' end as PricingCategory,
         case when category in ('Usage', 'Purchase') and is_regular

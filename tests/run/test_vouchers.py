@@ -105,6 +105,7 @@ def test_a_note_gives_the_card_back_what_it_paid_and_a_close_accrues_what_is_use
     assert note.total == 0
     assert dict(home.rows(ACCOUNTS))["prepaid_credits"] == D(45)
     home.land([request("e4", "card", "2026-03-05T12:00:00Z", 900)])
+    home.draft(date(2026, 4, 1))
     close(home.lake, date(2026, 4, 1))
     [(accrued,)] = home.rows(
         "select sum(debit - credit) from facts.journal_lines join facts.journal_entries "

@@ -8,7 +8,15 @@ import polars as pl
 from meterhouse.money import AMOUNT
 from meterhouse.pricing.modifiers.contract_discounts import about
 from meterhouse.pricing.modifiers.grant_balances import balance_rows, use_rows
-from meterhouse.pricing.modifiers.grants import VOUCHER, Draws, instant, lasting, lots_of, paid, used
+from meterhouse.pricing.modifiers.grants import (
+    VOUCHER,
+    Draws,
+    instant,
+    lasting,
+    lots_of,
+    paid,
+    used,
+)
 from meterhouse.pricing.modifiers.lines import Places, made
 from meterhouse.pricing.modifiers.terms import zero
 from meterhouse.pricing.steps import spelled, text
