@@ -65,6 +65,11 @@ class Credit(Brief):
         description="Given for nothing (before tax), or bought: its sale is a line, and money that "
         "was bought pays documents after tax.",
     )
+    taxed: Literal["at_sale"] | None = Field(
+        None,
+        description="`at_sale`: bought money whose sale is taxed, and which pays charges before "
+        "tax. Absent: bought money is taxed when it pays for something.",
+    )
     unit_price: Positive | None = Field(
         None, description="What one unit was bought for, for paid units only."
     )
@@ -168,7 +173,14 @@ class Credit(Brief):
                 "`unit_price` is for paid units: promo costs nothing, and paid money is bought for "
                 "its amount (give what is added for nothing as a promo credit)"
             )
-        if self.is_paid_money and self.items:
-            yield "paid money pays whole documents, after tax: remove its `items`"
+        if self.is_paid_money and self.items and self.taxed is None:
+            yield (
+                "paid money pays whole documents, after tax: remove its `items`, or say `taxed: "
+                "at_sale`"
+            )
+        if self.taxed is not None and not self.is_paid_money:
+            yield "`taxed` is for paid money: promo is never sold, and sales of units are taxed"
+        if self.taxed is not None and self.recurs is not None:
+            yield "money that is taxed at its sale is bought once: use a grant for each sale"
         if self.reward is not None and (self.kind == "paid" or self.unit == "units"):
             yield "a reward is promotional money: make it `kind: promo` and `unit: money`"

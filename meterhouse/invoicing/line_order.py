@@ -6,7 +6,7 @@ from meterhouse.invoicing.by_hand import ADJUSTMENT
 from meterhouse.pricing.order import MODIFIERS
 
 # What a contract makes of all its items comes after them, in the order of operations.
-_LATER = {"true_up": 2, "credit": 3, "service_fee": 4}
+_LATER = {"true_up": 2, "credit": 3, "voucher": 4, "service_fee": 5}
 # What people change of a line stands behind it and what modifiers make of it.
 _PLACES = {role: place for place, role in enumerate((*MODIFIERS, ADJUSTMENT), start=1)}
 

@@ -133,7 +133,7 @@ def categorized(lines: pl.DataFrame, categories: pl.DataFrame | None) -> pl.Data
     Without categories (CATEGORIES) the column is missing.
     """
     # What a contract takes off an item is of the item's category.
-    about = pl.when(pl.col("role").is_in(["discount", "credit"])).then(
+    about = pl.when(pl.col("role").is_in(["discount", "credit", "voucher"])).then(
         pl.col("dimensions").str.json_path_match("$.item")
     )
     own = lines.filter(pl.col("role") != CREDIT_SALE).with_columns(

@@ -24,6 +24,8 @@ class Rule(NamedTuple):
 
 # Money that customers bought as credit and have not used.
 PREPAYMENTS = "customer_prepayments"
+# Credit that customers bought with its tax and have not used, without the tax.
+VOUCHERS = "prepaid_credits"
 # Money that customers have to their credit: of credit notes, deposits and adjustments.
 CREDITS = "customer_credits"
 ACCOUNTS = (
@@ -32,6 +34,7 @@ ACCOUNTS = (
     Account("deferred_revenue", "liability", "credit"),
     Account("cash", "asset", "debit"),
     Account(PREPAYMENTS, "liability", "credit"),
+    Account(VOUCHERS, "liability", "credit"),
     Account(CREDITS, "liability", "credit"),
     Account("tax_payable", "liability", "credit"),
     Account("revenue", "income", "credit"),
@@ -69,6 +72,7 @@ RULES = (
     Rule(DOCUMENT_ISSUED, "earned", "revenue", "credit"),
     Rule(DOCUMENT_ISSUED, "advance", "deferred_revenue", "credit"),
     Rule(DOCUMENT_ISSUED, "sold", PREPAYMENTS, "credit"),
+    Rule(DOCUMENT_ISSUED, "voucher", VOUCHERS, "credit"),
     Rule(DOCUMENT_ISSUED, "tax", "tax_payable", "credit"),
     Rule(PREPAID_APPLIED, "applied", PREPAYMENTS, "debit"),
     Rule(PREPAID_APPLIED, "settled", "accounts_receivable", "credit"),

@@ -13,6 +13,8 @@ __all__ = ["entries", "unbalanced"]
 _LAST = 2**31
 # The role of lines that sell money: nothing is earned by them.
 CREDIT_SALE = "credit_sale"
+# Components of lines that sell money with its tax, and that it pays: no revenue is less for them.
+VOUCHER_COMPONENTS = ("voucher_sale", "voucher")
 
 
 def entries(
@@ -30,9 +32,14 @@ def entries(
     draft_id, contract_id, grant_id, lot_on, amount, which pays a document in an entry of its own.
     """
     heads = _heads(documents, DOCUMENT_ISSUED)
-    is_sold = pl.lit(value=False) if "role" not in lines.columns else pl.col("role") == CREDIT_SALE
-    earned, advance = _lines(lines.filter(~is_sold), accrued, heads)
-    _, bought = _lines(lines.filter(is_sold), accrued, heads)
+    never = pl.lit(value=False)
+    is_sold = pl.col("role") == CREDIT_SALE if "role" in lines.columns else never
+    # Of a credit note by hand the component says what it takes back.
+    is_voucher = (
+        pl.col("component").is_in(VOUCHER_COMPONENTS) if "component" in lines.columns else never
+    )
+    earned, advance = _lines(lines.filter(~is_sold & ~is_voucher), accrued, heads)
+    bought, used = (_bare(lines.filter(which), heads) for which in (is_sold, is_voucher))
     about_nothing = {"line_key": pl.lit(None, pl.String), "item_id": pl.lit(None, pl.String)}
     total = legs(
         heads, leg=pl.lit("total"), amount=pl.col("total"), line_no=pl.lit(0), **about_nothing
@@ -44,7 +51,9 @@ def entries(
     revenue = legs(earned, leg=pl.lit("earned"), amount=pl.col("amount") - pl.col("open"))
     deferred = legs(advance, leg=pl.lit("advance"))
     sold = legs(bought, leg=pl.lit("sold"))
-    return journal([total, cleared, revenue, deferred, sold, tax, *_applied(documents, prepaid)])
+    vouchers = legs(used, leg=pl.lit("voucher"))
+    own = [total, cleared, revenue, deferred, sold, vouchers, tax]
+    return journal([*own, *_applied(documents, prepaid)])
 
 
 def _applied(documents: pl.DataFrame, prepaid: pl.DataFrame | None) -> list[pl.DataFrame]:
@@ -94,6 +103,13 @@ def _lines(
         .with_columns(open=cleared.cast(AMOUNT))
     )
     return earned, named.filter(is_advance)
+
+
+def _bare(lines: pl.DataFrame, heads: pl.DataFrame) -> pl.DataFrame:
+    """Lines that neither earn nor clear anything."""
+    nothing = pl.DataFrame(schema={"line_key": pl.String, "accrued": AMOUNT})
+    earned, advance = _lines(lines, nothing, heads)
+    return pl.concat([earned.drop("accrued", "open"), advance])
 
 
 def _item_of(lines: pl.DataFrame) -> pl.Expr:

@@ -25,6 +25,7 @@ ORDER = (
     Operation("contract_minimum", "minimum", "contract", "Least that all items cost together."),
     Operation("contract_commitment", "true_up", "contract", "What a commitment is short of."),
     Operation("credit", "credit", "contract", "Promotional credit in money."),
+    Operation("voucher", "voucher", "contract", "Money whose sale was taxed, which pays."),
     Operation("service_fee", "service_fee", "contract", "The service fee, on all of the above."),
     Operation("tax", "", "document", "Tax on the sum of the lines, but sales of prepaid money."),
     Operation("prepaid", "", "document", "Money that was bought before pays what is due."),

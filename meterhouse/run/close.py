@@ -18,6 +18,7 @@ from meterhouse.invoicing.columns import with_line_key
 from meterhouse.lake import Commit, Lake
 from meterhouse.ledger.accrual import accrue
 from meterhouse.ledger.journal import unbalanced
+from meterhouse.ledger.posting import VOUCHER_COMPONENTS
 from meterhouse.ledger.recognition import recognise
 from meterhouse.money import AMOUNT, rounded
 from meterhouse.periods import zone_days
@@ -52,6 +53,7 @@ select lines.document_id, line_key, lines.entity_id, lines.payer_id as customer_
 from facts.standing_lines as lines join facts.documents as documents using (document_id)
 -- Money that was bought is a liability until it is used; see meterhouse/run/prepaid.py.
 where timing = 'advance' and role <> 'credit_sale'
+    and component not in ('voucher_sale', 'voucher')
 order by lines.batch_seq, lines.row_no
 """
 
@@ -260,7 +262,9 @@ def _lines(db: duckdb.DuckDBPyConnection, cut_off: date) -> pl.DataFrame:
     db.register("lines", lines.to_arrow())
     found = db.sql(LINES.format(windows=windows)).pl()
     db.unregister("lines")
-    return found.filter(pl.col("timing") == "arrears")
+    # What was bought before pays for what is delivered; none of that is less for it.
+    pays = pl.col("component").is_in(VOUCHER_COMPONENTS)
+    return found.filter((pl.col("timing") == "arrears") & ~pays)
 
 
 def _cuts(entities: pl.DataFrame, cut_off: date) -> pl.DataFrame:

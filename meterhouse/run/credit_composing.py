@@ -15,6 +15,7 @@ from meterhouse.invoicing import credit_notes, tax_currency
 from meterhouse.invoicing.allocation import allocated
 from meterhouse.invoicing.document import canonical
 from meterhouse.invoicing.taxed_lines import LINE_TAXES
+from meterhouse.ledger.posting import VOUCHER_COMPONENTS
 from meterhouse.money import AMOUNT
 from meterhouse.run.credit_originals import LINES, ROLE, creditable, original_of
 
@@ -93,7 +94,10 @@ def _lines(
         # A key of this note alone: no run compares it with what is due.
         line_key=pl.Series(texts, dtype=pl.String),
         role=pl.lit(ROLE),
-        component=pl.lit(ROLE),
+        # What pays, or is sold to pay, goes back to where it came from; see ledger/posting.py.
+        component=pl.when(pl.col("component").is_in(VOUCHER_COMPONENTS))
+        .then("component")
+        .otherwise(pl.lit(ROLE)),
         credits_line="line_no",
         line_no=pl.int_range(1, pl.len() + 1, dtype=pl.Int64),
         quantity=pl.lit(0, pl.Decimal(38, 12)),

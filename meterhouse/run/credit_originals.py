@@ -12,6 +12,7 @@ from meterhouse.invoicing.credit_notes import CREDITABLE
 from meterhouse.invoicing.prepaid import CREDIT_SALE
 from meterhouse.invoicing.taxed_lines import line_tax
 from meterhouse.money import AMOUNT, PLACES
+from meterhouse.pricing.modifiers.grants import VOUCHER_SALE
 
 ROLE = "credit_note"
 ORIGINAL = """
@@ -94,7 +95,7 @@ def creditable(db: duckdb.DuckDBPyConnection, original: Mapping[str, Any]) -> pl
             pl.col("credited", "credited_tax").fill_null(zero),
             places=pl.lit(PLACES[original["currency"]], pl.Int64),
         )
-        .filter(pl.col("role") != CREDIT_SALE)
+        .filter(~pl.col("role").is_in([CREDIT_SALE, VOUCHER_SALE]))
         .select(pl.col(name).cast(kind) for name, kind in CREDITABLE.items())
         .sort("line_no")
     )

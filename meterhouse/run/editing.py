@@ -17,6 +17,7 @@ from meterhouse.invoicing.edits import EDITS, MONEY, edited
 from meterhouse.invoicing.prepaid import CREDIT_SALE
 from meterhouse.lake import Commit, Lake
 from meterhouse.money import PLACES
+from meterhouse.pricing.modifiers.grants import VOUCHER, VOUCHER_SALE
 from meterhouse.run import edits
 from meterhouse.run.approvals import append_commands
 from meterhouse.run.approving import resolve
@@ -154,8 +155,11 @@ def _faults(head: Mapping[str, Any], lines: pl.DataFrame, one: Ask) -> list[str]
 def _faults_of(line: Mapping[str, Any], one: Ask) -> list[str]:
     if line["role"] == ADJUSTMENT:
         return ["it is an edit itself; withdraw it, or edit the line it is about."]
-    if line["role"] == CREDIT_SALE and one.op in MONEY:
-        return ["it sells credit, and what was bought is what the contract says; change that."]
+    if one.op in MONEY:
+        if line["role"] in (CREDIT_SALE, VOUCHER_SALE):
+            return ["it sells credit, and what was bought is what the contract says; change that."]
+        if line["role"] == VOUCHER:
+            return ["money that was bought pays it, as much as there is; edit what it pays for."]
     if one.op in ("amount", "discount"):
         return _money_faults(one.value, line["currency"])
     if one.op == "percent":

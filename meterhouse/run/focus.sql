@@ -27,8 +27,9 @@ sorted as (
     select *,
         case
             when role = 'usage' then 'Usage'
-            when role in ('fee', 'service_fee', 'credit_sale', 'one_off') then 'Purchase'
-            when role = 'credit' then 'Credit'
+            when role in ('fee', 'service_fee', 'credit_sale', 'voucher_sale', 'one_off')
+                then 'Purchase'
+            when role in ('credit', 'voucher') then 'Credit'
             else 'Adjustment'
         end as category,
         -- Only where the product is exactly the amount is there one unit price.
@@ -47,7 +48,8 @@ charges as (
         item_description as ChargeDescription,
         case
             when category = 'Usage' then 'Usage-Based'
-            when role in ('credit_sale', 'one_off', 'credit', 'manual') then 'One-Time'
+            when role in ('credit_sale', 'voucher_sale', 'one_off', 'credit', 'voucher', 'manual')
+                then 'One-Time'
             else 'Recurring'
         end as ChargeFrequency,
         window_end as ChargePeriodEnd, window_start as ChargePeriodStart,
@@ -56,7 +58,7 @@ charges as (
         case when contracted_price is null then amount else amount_unrounded end as ContractedCost,
         contracted_price as ContractedUnitPrice,
         -- Money that is bought pays for what comes: its cost is told by that.
-        case when role = 'credit_sale' then 0 else amount end as EffectiveCost,
+        case when role in ('credit_sale', 'voucher_sale', 'voucher') then 0 else amount end as EffectiveCost,
         invoice_id as InvoiceId, seller as InvoiceIssuerName,
         case when category in ('Usage', 'Purchase') then 'Standard' end as PricingCategory,
         case when category in ('Usage', 'Purchase') and is_regular

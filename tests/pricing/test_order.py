@@ -11,7 +11,7 @@ def test_the_table_names_every_component_once_and_in_order():
     names = [step.name for step in ORDER]
     assert len(names) == len(set(names))
     limits = ["discount", "maximum", "minimum", "commitment", "true_up"]
-    assert list(MODIFIERS) == [*limits, "credit", "service_fee"]
+    assert list(MODIFIERS) == [*limits, "credit", "voucher", "service_fee"]
 
 
 def test_units_are_converted_before_free_ones_are_taken_off():

@@ -28,7 +28,7 @@ COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 _OWN = ("usage", "fee")
 # None pays a commitment: they come after it, or are bought beside it.
-_AFTER = ["credit", "service_fee", *SALES]
+_AFTER = ["credit", "voucher", "service_fee", *SALES]
 
 
 def burn_down(lines: pl.DataFrame, contracts: pl.DataFrame, through: date) -> pl.DataFrame:

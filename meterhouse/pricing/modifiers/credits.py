@@ -1,4 +1,5 @@
-"""Promotional credit in money: taken charge by charge in the order of bills, grant by grant."""
+"""Money that pays charges before tax, taken charge by charge in the order of bills, grant by grant:
+what was given, and what was taxed when it was sold."""
 
 from datetime import date
 
@@ -7,7 +8,15 @@ import polars as pl
 from meterhouse.money import AMOUNT
 from meterhouse.pricing.modifiers.contract_discounts import about
 from meterhouse.pricing.modifiers.grant_balances import balance_rows, use_rows
-from meterhouse.pricing.modifiers.grants import Draws, instant, lasting, lots_of, paid, used
+from meterhouse.pricing.modifiers.grants import (
+    VOUCHER,
+    Draws,
+    instant,
+    lasting,
+    lots_of,
+    paid,
+    used,
+)
 from meterhouse.pricing.modifiers.lines import Places, made
 from meterhouse.pricing.modifiers.terms import zero
 from meterhouse.pricing.steps import spelled, text
@@ -16,9 +25,13 @@ ORDER = ("contract_id", "due_on", "window_start_on", "item_id", "charge_id")
 _MONEY = ("amount", "rollover_min", "rollover_max", "top_up_below", "top_up_amount")
 
 
-def promo_money() -> pl.Expr:
-    """Whether terms are of money given for nothing, which is used before tax."""
-    return (pl.col("unit") == "money") & (pl.col("kind") == "promo")
+# What a line that a grant pays is called, by the kind of the grant.
+COMPONENTS = {"promo": "credit", VOUCHER: "voucher"}
+
+
+def untaxed_money() -> pl.Expr:
+    """Whether terms are of money that is used before tax."""
+    return (pl.col("unit") == "money") & pl.col("kind").is_in(list(COMPONENTS))
 
 
 def credit(
@@ -30,7 +43,7 @@ def credit(
 ) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     """The charges with `net` after the credits of their contracts, and the lines they make."""
     charges = charges.sort(ORDER)
-    mine = terms.filter(promo_money())
+    mine = terms.filter(untaxed_money())
     if mine.is_empty():
         return charges, []
     currencies = charges.group_by("contract_id").agg(pl.col("currency").first())
@@ -47,9 +60,17 @@ def credit(
     parts = paid(found).join(
         charges, left_on=["contract_id", "use_id"], right_on=["contract_id", "charge_id"]
     )
-    texts = rounded.select("contract_id", "id", "description")
-    lines = _lines(parts.join(texts, on=["contract_id", "id"], how="left"))
-    return _less(charges, parts), [lines]
+    texts = rounded.select("contract_id", "id", "description", "kind").unique(
+        ["contract_id", "id"], keep="first", maintain_order=True
+    )
+    told = parts.join(texts, on=["contract_id", "id"], how="left")
+    given = told.filter(pl.col("kind") == "promo")
+    lines = [
+        _lines(told.filter(pl.col("kind") == kind), component)
+        for kind, component in COMPONENTS.items()
+    ]
+    # What was bought pays; the charge is not less for it.
+    return _less(charges, given), lines
 
 
 def _reached(charges: pl.DataFrame, terms: pl.DataFrame) -> pl.DataFrame:
@@ -105,10 +126,10 @@ def _less(charges: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
     return joined.with_columns(net=net).drop("share")
 
 
-def _lines(parts: pl.DataFrame) -> pl.DataFrame:
+def _lines(parts: pl.DataFrame, component: str) -> pl.DataFrame:
     named = parts.with_columns(line_amount=-pl.col("share"))
     step = spelled(
-        "credit",
+        component,
         amount=text(pl.col("line_amount")),
         granted=text(pl.col("granted")),
         id=pl.col("id"),
@@ -116,7 +137,7 @@ def _lines(parts: pl.DataFrame) -> pl.DataFrame:
     )
     return made(
         named.with_columns(step=step),
-        "credit",
+        component,
         item_id=pl.col("id"),
         dimensions=about("item_id"),
         item_description=pl.format("{}: {}", "description", "item_description"),

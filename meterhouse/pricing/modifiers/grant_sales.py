@@ -5,7 +5,15 @@ from datetime import date
 import polars as pl
 
 from meterhouse.canonical_columns import object_of, string
-from meterhouse.pricing.modifiers.grants import CREDIT_SALE, UNITS_SALE, moved, refills
+from meterhouse.pricing.modifiers.grants import (
+    BOUGHT,
+    CREDIT_SALE,
+    UNITS_SALE,
+    VOUCHER,
+    VOUCHER_SALE,
+    moved,
+    refills,
+)
 from meterhouse.pricing.modifiers.lines import made, to_places
 from meterhouse.pricing.steps import spelled, text
 
@@ -25,7 +33,7 @@ SALES: dict[str, pl.DataType | type[pl.DataType]] = {
 
 def sales(terms: pl.DataFrame, last: date) -> pl.DataFrame:
     """What is sold through the day `last` of grants with a date, columns of SALES."""
-    paid = terms.filter(pl.col("kind") == "paid")
+    paid = terms.filter(pl.col("kind").is_in(BOUGHT))
     first = paid.filter(
         (pl.col("granted_on") <= last)
         & (pl.col("end_on").is_null() | (pl.col("granted_on") < pl.col("end_on")))
@@ -45,7 +53,11 @@ def sales(terms: pl.DataFrame, last: date) -> pl.DataFrame:
     told = both.with_columns(
         item_id="id",
         item_description="description",
-        component=pl.when(is_money).then(pl.lit(CREDIT_SALE)).otherwise(pl.lit(UNITS_SALE)),
+        component=pl.when(pl.col("kind") == VOUCHER)
+        .then(pl.lit(VOUCHER_SALE))
+        .when(is_money)
+        .then(pl.lit(CREDIT_SALE))
+        .otherwise(pl.lit(UNITS_SALE)),
         window_start_on="sold_on",
         # Money is earned when it is used, not by the day.
         window_end_on=pl.when(is_money).then(day_after).otherwise(pl.coalesce(until, day_after)),

@@ -25,9 +25,13 @@ TERMS = (
     *("on", "paused"),
     *("top_up_below", "top_up_amount", "top_up_most", "reward_spend", "reward_items"),
 )
-# Components of the lines that grants are bought by: money, and units.
-CREDIT_SALE, UNITS_SALE = "credit_sale", "units_sale"
-SALES = (CREDIT_SALE, UNITS_SALE)
+# Components of the lines that grants are bought by: money, units, and money that is taxed when it
+# is sold.
+CREDIT_SALE, UNITS_SALE, VOUCHER_SALE = "credit_sale", "units_sale", "voucher_sale"
+SALES = (CREDIT_SALE, UNITS_SALE, VOUCHER_SALE)
+# Kind of such money in terms: it is used before tax as what was given is.
+VOUCHER = "voucher"
+BOUGHT = ("paid", VOUCHER)
 _MONTHS = {"month": 1, "year": 12}
 _DAYS = {"day": 1, "week": 7}
 
@@ -67,7 +71,9 @@ def grants_of(listed: pl.DataFrame) -> pl.DataFrame:
         listed.with_columns(*amounts("amount", "unit_price"), *days("effective", "expires"))
     )
     recurs, lasts = pl.col("recurs").struct, pl.col("expires_after").struct
+    is_voucher = pl.col("taxed") == "at_sale"
     told = dated.with_columns(
+        kind=pl.when(is_voucher).then(pl.lit(VOUCHER)).otherwise("kind"),
         recurs_every=recurs.field("every"),
         recurs_unit=recurs.field("unit"),
         lasts_every=lasts.field("every"),
@@ -185,7 +191,8 @@ def lots_of(terms: pl.DataFrame) -> pl.DataFrame:
         effective_at=instant("granted_on"),
         expires_at=instant("expires_on"),
         voided_at=pl.lit(None, dtype=INSTANT),
-        cost_basis="unit_price",
+        # What was given is used before what was bought: a unit of money was bought for itself.
+        cost_basis=pl.when(pl.col("kind") == VOUCHER).then(1).otherwise("unit_price"),
         granted_at=instant("granted_on"),
         items=pl.col("items").fill_null([]),
     )

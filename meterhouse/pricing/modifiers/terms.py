@@ -30,7 +30,7 @@ ITEM = pl.Struct(
     }
 )
 _CREDIT = (
-    *("id", "description", "amount", "unit", "kind", "unit_price", "effective", "expires"),
+    *("id", "description", "amount", "unit", "kind", "taxed", "unit_price", "effective", "expires"),
     "on",
 )
 _EVERY = pl.Struct({"every": pl.Int64, "unit": TEXT})
