@@ -41,11 +41,12 @@ billed as (
     where role not in ('credit_note', 'one_off', 'adjustment') and ({of}) group by {key}
     having min(due_on) <= date '{through}'
 )
-select {key} from desired full join billed using ({key})
+select {key}, coalesce(desired.amount, 0) - coalesce(billed.amount, 0) as missing
+from desired full join billed using ({key})
 where desired.amount is distinct from billed.amount or desired.lines > 1
 """
 ALL_OF = """
-insert into differing_keys
+insert into differing_keys by name
 select {key} from {desired} where contract_id in ({whole}) and ({of})
 union select {key} from {lines} where contract_id in ({whole}) and ({of})
 """
@@ -56,7 +57,7 @@ select distinct contract_id, payer_id, currency, due_on
 from {{desired}} semi join differing_keys using ({{key}}) where component in {MODIFIERS}
 """
 BESIDE = """
-insert into differing_keys
+insert into differing_keys by name
 select distinct {key} from {lines}
 semi join differing_boundaries using (contract_id, payer_id, currency, due_on)
 where role not in ('credit_note', 'one_off', 'adjustment') and ({of})
@@ -105,7 +106,8 @@ def find_differing(
 ) -> str:
     """Make temp table `differing_keys`; returns the SQL that says whether a line is one of them.
 
-    A line that is left out is desired once, and billed with that amount.
+    A line that is left out is desired once, and billed with that amount. `missing` is desired less
+    billed, null of lines that are read beside the others.
     """
     held = held_lines(db)
     names = {"key": KEY, "desired": desired, "through": through, "of": of, "lines": held.lines}

@@ -24,6 +24,13 @@ from meterhouse.run.moved import record_settled, to_compare
 from meterhouse.run.one_offs import with_categories
 
 Ask = Callable[[pl.DataFrame], pl.DataFrame | None]
+EARLIER = """
+select lines.payer_id, lines.entity_id, lines.currency, lines.terms_id, documents.boundary_on,
+    documents.contract_id as for_contract, cast(count(distinct document_id) as bigint) as earlier
+from facts.billed_lines as lines join facts.documents as documents using (document_id)
+where lines.payer_id in (select payer_id from payers)
+group by all
+"""
 DECREASES = "select entity_id, decreases from book.entities where decreases is not null"
 
 
@@ -101,14 +108,15 @@ def compose(
     changes = pl.Series("changes", change_dates(db), dtype=pl.Date)
     regime = changes.search_sorted(gathered_lines["boundary_on"], side="right")
     numbered = gathered_lines.with_columns(regime=pl.Series(regime, dtype=pl.Int64))
+    known = Known(answers, _earlier(db, lines["payer_id"]), _series(db))
     parts = [
-        _drafted(db, part.drop("regime"), answers).changed(by_hand, lost)
+        _drafted(db, part.drop("regime"), known).changed(by_hand, lost)
         for part in numbered.partition_by("regime", maintain_order=True)
-    ] or [_drafted(db, gathered_lines, answers).changed(by_hand, lost)]
+    ] or [_drafted(db, gathered_lines, known).changed(by_hand, lost)]
     own = pl.concat([part.lines for part in parts])
     heads = pl.concat([part.heads for part in parts])
-    known = prepaid.paid_of(db, heads, own) if paid is None else paid
-    mine = known.join(heads, on="draft_id", how="semi")
+    payments = prepaid.paid_of(db, heads, own) if paid is None else paid
+    mine = payments.join(heads, on="draft_id", how="semi")
     taken = balance.drawn_of(db, heads, mine) if drawn is None else drawn
     draws = taken.join(heads, on="draft_id", how="semi")
     meters = db.sql("from book.meters").pl()
@@ -116,6 +124,15 @@ def compose(
     ruled = pl.concat([part.taxes for part in parts])
     asked = pl.concat([part.questions for part in parts])
     return Composed(pl.concat(told).sort("draft_id"), own, mine, ruled, draws, asked)
+
+
+class Known(NamedTuple):
+    """What drafts of all days ask for: new answers of tax engines, how many documents came before
+    each, and the last day of each series."""
+
+    answers: pl.DataFrame | None
+    earlier: pl.DataFrame
+    series: pl.DataFrame
 
 
 class _Drafted(NamedTuple):
@@ -140,17 +157,15 @@ class _Drafted(NamedTuple):
         return complete.drop("prepaid_by", "balance_by").drop("note", strict=False)
 
 
-def _drafted(
-    db: duckdb.DuckDBPyConnection, lines: pl.DataFrame, answers: pl.DataFrame | None
-) -> _Drafted:
+def _drafted(db: duckdb.DuckDBPyConnection, lines: pl.DataFrame, known: Known) -> _Drafted:
     on = lines["boundary_on"].max()
     day = on if isinstance(on, date) else date.max
     entities, terms, customers = (in_force(db, table, day) for table in DATED)
-    book = taxes.tax_book(db, day, answers)
+    book = taxes.tax_book(db, day, known.answers)
     if ONE_OFF in lines["role"]:
         book = with_categories(db, book)
     made = taxed_drafts(
-        lines, customers, entities, terms, _series(db), _earlier(db), book,
+        lines, customers, entities, terms, known.series, known.earlier, book,
         taxes.inclusive_contracts(db),
     )  # fmt: skip
     parties = (customers, entities)
@@ -158,15 +173,13 @@ def _drafted(
     return _Drafted(heads, made.lines, *parties, made.taxes, made.questions)
 
 
-def _earlier(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """How many documents each group of lines has had, so that the next has an id of its own."""
-    return db.sql(
-        "select lines.payer_id, lines.entity_id, lines.currency, lines.terms_id, "
-        "documents.boundary_on, documents.contract_id as for_contract, "
-        "count(distinct document_id)::bigint as earlier "
-        "from facts.billed_lines as lines join facts.documents as documents using (document_id) "
-        "group by all"
-    ).pl()
+def _earlier(db: duckdb.DuckDBPyConnection, payers: pl.Series) -> pl.DataFrame:
+    """How many documents each group of lines of these payers has had, so that the next has an id
+    of its own."""
+    db.register("payers", payers.unique().to_frame("payer_id").to_arrow())
+    found = db.sql(EARLIER).pl()
+    db.unregister("payers")
+    return found
 
 
 def _series(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:

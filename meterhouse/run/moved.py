@@ -2,19 +2,22 @@
 
 Of a contract the difference between what is desired and what was billed changes only where its
 lines were rated again, where a document was issued for it, or where time makes due what had been
-billed before. ops.moved holds those contracts, and those that had a difference in the last run;
-ops.settled says up to which batch and day that is so. Without it every contract is compared.
-Steps may be repeated alone and runs interrupted: then ops.moved only holds more than it must.
+billed before. ops.moved holds the first, and those of which the last run drafted less or more than
+their difference; ops.drafted holds those whose difference is what their drafts say, and nothing is
+left of it once these are documents. ops.settled says up to which batch and day that is so. Without
+it every contract is compared. Steps may be repeated alone and runs interrupted: then ops.moved
+only holds more than it must.
 """
 
 import duckdb
 
 from meterhouse.run import thresholds
-from meterhouse.run.billed import KEY, find_differing
+from meterhouse.run.billed import KEY, PRICED, find_differing
 from meterhouse.run.context import Run
 
 TABLES = """
 create table if not exists ops.moved (contract_no ubigint);
+create table if not exists ops.drafted (contract_no ubigint, draft_id varchar);
 create table if not exists ops.settled (known_at bigint, through date);
 create table if not exists ops.looked_at (contract_no ubigint);
 """
@@ -28,7 +31,24 @@ LOOKED_AT = f"""
 create or replace table ops.looked_at as
 select contract_no from ops.moved
 union select hash(contract_id) from book.contracts where {thresholds.HAS}
-union select hash(contract_id) from facts.billed_lines where batch_seq > {{known_at}}
+union select hash(contract_id) from facts.billed_lines
+where batch_seq > {{known_at}} and document_id not in (select draft_id from ops.drafted)
+union select contract_no from ops.drafted
+where draft_id not in (select document_id from facts.documents where batch_seq > {{known_at}})
+"""
+# Of a contract whose difference is not what was drafted the next run looks again.
+LEFT = f"""
+create or replace table ops.moved as
+select distinct hash(contract_id) as contract_no
+from (
+    select {KEY}, missing as amount from differing_keys
+    union all
+    select {KEY}, -({PRICED}) from billing.draft_lines where role not in ('one_off', 'adjustment')
+) group by {KEY} having sum(amount) <> 0
+"""
+DRAFTED = """
+create or replace table ops.drafted as
+select distinct hash(contract_id) as contract_no, draft_id from billing.draft_lines
 """
 # Billed before it is due now, where boundaries were moved.
 TIME = """
@@ -82,10 +102,8 @@ def to_compare(run: Run, db: duckdb.DuckDBPyConnection) -> str:
 def record_settled(run: Run, db: duckdb.DuckDBPyConnection) -> None:
     """Write that the drafts stand, and which contracts differ as long as these are not billed."""
     db.execute("begin")
-    db.execute(
-        "create or replace table ops.moved as "
-        "select distinct hash(contract_id) as contract_no from differing_keys"
-    )
+    db.execute(LEFT)
+    db.execute(DRAFTED)
     if db.execute("select 1 from ops.settled").fetchone() is None:
         db.execute(EVERY)
     db.execute("delete from ops.settled")

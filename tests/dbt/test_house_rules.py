@@ -78,7 +78,8 @@ def test_every_model_with_a_rule_has_a_unit_test(public, manifest):
 
 def test_every_mart_is_a_table_with_the_tag_mart(public):
     marts = [model for model in public if model.fqn[1] in MARTS]
-    assert {(model.config.materialized, *model.tags) for model in marts} == {("table", "mart")}
+    kinds = {(model.config.materialized, *model.tags) for model in marts}
+    assert kinds == {("table", "mart"), ("incremental", "mart")}
 
 
 def test_no_model_reads_the_clock_or_a_float(manifest):

@@ -1,14 +1,25 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        full_refresh=false,
+        on_schema_change='fail',
+    )
+}}
+
 with
 
 entries as (
 
     select * from {{ source('facts', 'journal_entries') }}
+    where {{ is_new() }}
 
 ),
 
 lines as (
 
     select * from {{ source('facts', 'journal_lines') }}
+    where {{ is_new() }}
 
 ),
 

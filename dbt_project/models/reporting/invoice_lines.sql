@@ -1,8 +1,25 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        full_refresh=false,
+        on_schema_change='fail',
+    )
+}}
+
 with
 
 lines as (
 
     select * from {{ source('facts', 'billed_lines') }}
+    where {{ is_new() }}
+
+),
+
+-- A void takes its document's lines back in a batch of its own, by lines of no document.
+voids as (
+
+    select distinct batch_seq from {{ source('facts', 'voids') }}
 
 ),
 
@@ -46,6 +63,7 @@ reported as (
         determinant_id,
         batch_seq
     from lines
+    where batch_seq not in (select voids.batch_seq from voids)
 
 )
 

@@ -1,3 +1,13 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key='document_id',
+        full_refresh=false,
+        on_schema_change='fail',
+    )
+}}
+
 with
 
 documents as (
@@ -24,27 +34,43 @@ voids as (
 
 ),
 
+voided as (
+
+    select document_id as voided_id from voids
+    where {{ is_new() }}
+
+),
+
+-- A document that was voided since is told anew.
+fresh as (
+
+    select documents.* from documents
+    left join voided on documents.document_id = voided.voided_id
+    where {{ is_new() }} or voided.voided_id is not null
+
+),
+
 -- What the entity's number format puts around the serial.
 framed as (
 
     select
-        documents.*,
-        case when documents.kind = 'invoice' then '' else 'CN-' end
+        fresh.*,
+        case when fresh.kind = 'invoice' then '' else 'CN-' end
         || replace(
             replace(
-                split_part(entities.number_format, '{number', 1), '{entity}', documents.entity_id
+                split_part(entities.number_format, '{number', 1), '{entity}', fresh.entity_id
             ),
-            '{year}', cast(year(documents.invoice_date) as varchar)
+            '{year}', cast(year(fresh.invoice_date) as varchar)
         ) as text_before,
         replace(
             replace(
                 regexp_extract(entities.number_format, '\{number[^}]*\}(.*)$', 1),
-                '{entity}', documents.entity_id
+                '{entity}', fresh.entity_id
             ),
-            '{year}', cast(year(documents.invoice_date) as varchar)
+            '{year}', cast(year(fresh.invoice_date) as varchar)
         ) as text_after
-    from documents
-    left join entities on documents.entity_id = entities.entity_id
+    from fresh
+    left join entities on fresh.entity_id = entities.entity_id
 
 ),
 

@@ -48,9 +48,13 @@ summed as (
         daily.zone,
         daily.local_day,
         -- In the unit that is billed, which events may count in another.
-        exact_quotient(
-            cast(sum(daily.quantity) as decimal(38, 12)), 1, rules.over, rules.under, 12, 'half_up'
-        ) as quantity,
+        case
+            when rules.over = rules.under then cast(sum(daily.quantity) as decimal(38, 12))
+            else exact_quotient(
+                cast(sum(daily.quantity) as decimal(38, 12)),
+                1, rules.over, rules.under, 12, 'half_up'
+            )
+        end as quantity,
         cast(sum(daily.event_count) as bigint) as event_count
     from daily
     inner join meters

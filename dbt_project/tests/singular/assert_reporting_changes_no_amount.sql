@@ -18,6 +18,8 @@ lines as (
         line_no,
         amount
     from {{ source('facts', 'billed_lines') }}
+    -- What a void takes back is on no document.
+    where batch_seq not in (select voids.batch_seq from {{ source('facts', 'voids') }} as voids)
 
 ),
 
