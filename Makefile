@@ -50,6 +50,7 @@ bench: $(STAMP) $(BENCH)/.installed  ## measure speed and memory, beside other e
 	$(PYTHON) -m benchmarks.whatif
 	$(PYTHON) -m benchmarks.loop --contracts $(CONTRACTS)
 	$(PYTHON) -m benchmarks.pdfs --documents $(PDFS)
+	$(PYTHON) -m benchmarks.legacy
 
 # Engines that only the benchmark compares with.
 $(BENCH)/.installed: $(STAMP) requirements/bench.txt

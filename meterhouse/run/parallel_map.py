@@ -21,7 +21,7 @@ from meterhouse.run.parallel_lines import legacy_lines
 COMMAND = "parallel_map"
 KINDS = ("customers", "products", "accounts")
 # What a line is called: its item and component, its item, or its product, the first that is mapped.
-BOOK = ("customers", "subjects", "products", "contract_items")
+BOOK = ("customers", "subjects", "products", "contracts", "contract_items")
 CUSTOMERS = """
 select subject as known, customer_id from book.subjects
 union
@@ -29,6 +29,13 @@ select name, customer_id from book.customers where name is not null
 """
 ITEMS = """
 select distinct item_id, product_id, item_description from book.contract_items
+union
+-- What a contract adds to all its items is billed under an id of its own.
+select one.value->>'$.id', null, one.value->>'$.description'
+from book.contracts, json_each(modifiers::json) as kinds, json_each(
+    case json_type(kinds.value) when 'ARRAY' then kinds.value else json_array(kinds.value) end
+) as one
+where (one.value->>'$.id') is not null
 """
 
 

@@ -20,7 +20,7 @@ from meterhouse.parallel.workbook import write_workbook
 from meterhouse.run.parallel_compare import compare_month, record_comparison
 from meterhouse.run.parallel_import import import_legacy
 from meterhouse.run.parallel_map import read_map, record_maps, unmapped_names
-from tests.parallel.legacy_book import MAPPING, home_of, old_rows, write
+from tests.parallel.legacy_book import MAPPING, book, home_of, old_rows, write
 
 D = Decimal
 pytestmark = pytest.mark.slow
@@ -275,3 +275,23 @@ def test_the_command_line_ends_with_4_while_anything_is_kept_out(home, tmp_path)
     assert told["faults"][0]["fault"] == "amount 'many' is not a number"
     code, told = call("compare", "--period", "october")
     assert (code, told["error"]["type"]) == (2, "UsageError")
+
+
+def test_what_a_contract_adds_to_its_items_has_a_name_too(tmp_path):
+    home = home_of(tmp_path / "home", [])
+    customer, contract = [*book(["plus"])][2:]
+    extra = {
+        "credits": [{"id": "gift", "description": "Welcome", "amount": "5"}],
+        "service_fee": {"id": "support", "description": "Support", "percentage": "0.03"},
+    }
+    home.record(customer, contract | {"modifiers": extra})
+    row = {
+        "number": "OLD-1", "date": "2025-10-01", "customer": "plus", "quantity": "1", "net": "1",
+        "tax": "0.19", "currency": "EUR", "from": "2025-10-01", "to": "2025-11-01",
+    }  # fmt: skip
+    products = ("gift", "Welcome", "support", "Premium help")
+    write(tmp_path / "old.csv", [row | {"product": product} for product in products])
+    import_legacy(home.lake, tmp_path / "old.csv", mapping_of(yaml.safe_load(MAPPING), "map"))
+    assert [one["legacy"] for one in unmapped_names(home.lake)] == ["Premium help"]
+    record_maps(home.lake, {"products": {"Premium help": "support"}})
+    assert unmapped_names(home.lake) == []
