@@ -89,6 +89,29 @@ ACCIDENTS = {
             ]
         },
     ),
+    "a decrease that was written off": (
+        "assert_write_offs_favour_the_customer",
+        {
+            "written_off": [
+                {
+                    "draft_id": "w1",
+                    "line_no": 1,
+                    "entity_id": "ent",
+                    "payer_id": "acme",
+                    "contract_id": "con",
+                    "item_id": "calls",
+                    "component": "usage",
+                    "currency": "EUR",
+                    "window_start_on": "2024-02-01",
+                    "window_end_on": "2024-03-01",
+                    "amount": "-0.10",
+                    "original_number": "ent-2024-000001",
+                    "written_on": "2024-04-01",
+                    "run_id": "r1",
+                }
+            ]
+        },
+    ),
     "a number left out": ("assert_document_numbers_are_gapless", _issued(4, "2024-04-01")),
     "a date before that of a lower number": (
         "assert_numbers_rise_with_date",
