@@ -1,6 +1,5 @@
 """The success criteria of a pilot, as a table, as Markdown and as a page."""
 
-import html
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +12,6 @@ if TYPE_CHECKING:
 
 NOT_MET = 4
 HEADS = ("criterion", "measure", "target", "owner", "result", "met", "by", "on")
-STYLE = (
-    "body{font:15px sans-serif;margin:2em}table{border-collapse:collapse}"
-    "td,th{border:1px solid #bbb;padding:.4em .7em;text-align:left;vertical-align:top}"
-)
 
 
 @click.group(cls=Group)
@@ -33,12 +28,13 @@ def report(context: click.Context, page: Path | None, markdown: Path | None) -> 
 
     Ends with code 4 as long as one is not met.
     """
+    from meterhouse.parallel.page import pilot_page
     from meterhouse.run.pilot import outcomes
 
     app = context.find_object(App) or App()
     found = outcomes(app.lake)
     if page is not None:
-        page.write_text(_page(found), encoding="utf-8")
+        page.write_bytes(pilot_page(HEADS, [_cells(one) for one in found]))
     if markdown is not None:
         markdown.write_text(_markdown(found), encoding="utf-8")
     is_met = bool(found) and all(one.is_met for one in found)
@@ -84,15 +80,3 @@ def _markdown(found: "list[Outcome]") -> str:
     rows = [HEADS, tuple("---" for _ in HEADS), *(_cells(one) for one in found)]
     lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
     return "\n".join(["# Pilot", "", *lines, ""])
-
-
-def _page(found: "list[Outcome]") -> str:
-    head = "".join(f"<th>{one}</th>" for one in HEADS)
-    rows = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(one)) + "</tr>"
-        for one in found
-    )
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Pilot</title>'
-        f"<style>{STYLE}</style><h1>Pilot</h1><table><tr>{head}</tr>{rows}</table></html>\n"
-    )

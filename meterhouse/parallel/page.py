@@ -1,6 +1,6 @@
-"""The report as one HTML page: no scripts, nothing from elsewhere, every text escaped."""
+"""Reports as one HTML page each: no scripts, nothing from elsewhere, every text escaped."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,18 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def page(report: Mapping[str, Any]) -> bytes:
-    """The page as UTF-8; equal input gives equal bytes."""
+    """The comparison of a month as UTF-8; equal input gives equal bytes."""
+    return _rendered("report.html.j2", r=report)
+
+
+def pilot_page(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
+    """The success criteria as UTF-8: a row of texts for each, of which the one under `met` is yes
+    where it is met."""
+    met = sum(row[heads.index("met")] == "yes" for row in rows)
+    return _rendered("pilot.html.j2", heads=heads, rows=rows, met=met)
+
+
+def _rendered(template: str, **values: Any) -> bytes:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -18,4 +29,4 @@ def page(report: Mapping[str, Any]) -> bytes:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2").render(r=report).encode()
+    return environment.get_template(template).render(**values).encode()
