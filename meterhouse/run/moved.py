@@ -64,10 +64,12 @@ union select hash(contract_id) from facts.billed_lines
 """
 # SQL over a row with contract_id: the contracts whose difference the last drafting looked for.
 LOOKED = "hash(contract_id) in (select contract_no from ops.looked_at)"
-# Of the others nothing differs; of a contract that failed nothing is desired.
+# Of the others nothing differs; of a contract that failed nothing is desired. A line that is read
+# beside others (null), or was billed and taken back and is desired no more (0), is no difference.
 UNSEEN = f"""
 select contract_id, item_id, window_start_on, count(*) over () as keys from differing_keys
-where contract_id not in (select contract_id from ops.failures) order by {KEY} limit 20
+where missing <> 0 and contract_id not in (select contract_id from ops.failures)
+order by {KEY} limit 20
 """
 
 

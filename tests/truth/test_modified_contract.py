@@ -203,5 +203,5 @@ def test_explain_tells_the_steps_of_a_modifier(modified):
     with console.capture() as shown:
         console.print(tree_of(explain(modified.lake, number)))
     told = shown.get()
-    assert "operation 11 of 15, true_up: What a commitment is short of." in told
+    assert "operation 11 of 16, true_up: What a commitment is short of." in told
     assert "step contract_commitment of 639, owed 3000 = 2361" in told
