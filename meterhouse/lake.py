@@ -24,6 +24,7 @@ from meterhouse.errors import Busy, Corrupt, UsageError
 from meterhouse.failpoints import failpoint
 from meterhouse.lake_files import differing, remove_orphans
 from meterhouse.lake_heads import once_per_snapshot
+from meterhouse.lake_planning import left_out, plan_by_size
 from meterhouse.lake_tables import (
     add_missing,
     create_tables,
@@ -235,6 +236,7 @@ class Lake:
     def attach(self, db: duckdb.DuckDBPyConnection) -> None:
         """Attach the facts as `lake` to a connection, which may commit from then on."""
         self._attach(db)
+        plan_by_size(db)
 
     @contextmanager
     def reading(self, known_at: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -253,10 +255,15 @@ class Lake:
     def attach_pinned(self, db: duckdb.DuckDBPyConnection, pin: Pin) -> None:
         """Attach the facts as `lake`, read-only, as they were at the pin."""
         self._attach(db, f"read_only, snapshot_version {int(pin.snapshot)}")
+        plan_by_size(db)
 
     def attach_options(self, pin: Pin) -> dict[str, str]:
         """The same attachment in words, for the dbt profile."""
+        with connect(self.settings) as db:
+            self._attach(db, "read_only")
+            planned = left_out(db)
         return {
+            "METERHOUSE_LEFT_OUT": planned,
             "METERHOUSE_LAKE": f"ducklake:sqlite:{self.settings.catalog}",
             "METERHOUSE_LAKE_DATA": f"{self.settings.data}/",
             "METERHOUSE_LAKE_SNAPSHOT": str(pin.snapshot),

@@ -11,7 +11,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kills")]
 
 FEW = {
     "the batch has a file": ("commit.rename", "batches"),
-    "the issue has registered a file": ("commit.register", "documents"),
     "the issue is committed": ("commit.after", "documents"),
 }
 
