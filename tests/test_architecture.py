@@ -22,7 +22,8 @@ HTTP = {
 }
 ENGINES = {"duckdb", "dbt", "dagster", "dagster_dbt", "boto3", "botocore", "great_expectations"}
 EDGE_NAMES = (
-    "lake lake_heads lake_planning lake_tables lake_views warehouse dedupe duck exact run cli web demo"
+    "lake lake_heads lake_planning lake_tables lake_views warehouse dedupe duck exact run "
+    "cli web demo"
 )
 EDGES = {f"meterhouse.{name}" for name in EDGE_NAMES.split()}
 ORCHESTRATION = {"dagster", "dagster_dbt", "assets", "pipelines"}
