@@ -63,6 +63,7 @@ ui: $(STAMP)  ## open Dagster's pages on ./demo
 
 soak: $(STAMP)  ## run, kill and restart for a long while
 	$(PYTHON) -m pytest -v tests -m soak
+	$(PYTHON) -m pytest -v tests -m "hypothesis and not slow and not soak" --hypothesis-profile=soak
 
 clean:  ## remove .venv, caches and build results; ./demo stays
 	rm -rf $(VENV) $(BENCH) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis dbt_project/target dbt_project/logs

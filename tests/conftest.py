@@ -15,7 +15,9 @@ keep_to_own_cores(os.environ)
 # every 700 new ones took an eighth of the CPU.
 gc.set_threshold(200_000, 50, 100)
 # How long one example takes says how busy the machine is, and nothing of the claim.
-settings.register_profile("meterhouse", deadline=None)
+settings.register_profile("meterhouse", deadline=None, max_examples=30)
+# `make soak` asks for this one.
+settings.register_profile("soak", deadline=None, max_examples=300)
 settings.load_profile("meterhouse")
 
 

@@ -172,7 +172,7 @@ def keyed(lines):
     )
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(AMENDMENTS, DAILY, st.lists(st.integers(1, LENGTH), min_size=5, max_size=5))
 def test_what_amendments_were_billed_one_by_one_is_what_the_last_contract_costs(
     amendments, daily, days

@@ -10,7 +10,6 @@ from tests.gates.killing import LAST_PLACE, Undisturbed, assert_repaired, commit
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kills")]
 
 FEW = {
-    "the batch has a file": ("commit.rename", "batches"),
     "the issue is committed": ("commit.after", "documents"),
 }
 

@@ -152,6 +152,7 @@ def api() -> Iterator[Api]:
         yield running
 
 
+@pytest.mark.soak
 def test_what_an_api_states_holds_a_day_back_until_its_list_has_it_all(
     api: Api, home: Callable[[Way], Lake]
 ) -> None:

@@ -161,6 +161,7 @@ def test_shadows_are_measured_with_each_run_and_never_billed(tmp_path):
     assert after == before
 
 
+@pytest.mark.soak
 def test_a_window_keeps_the_definition_at_its_start_unless_it_is_split(tmp_path):
     split = f"{SUM}\nsplit: true"
     first = [("plain", SUM), ("parted", split)]

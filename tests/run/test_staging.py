@@ -81,7 +81,7 @@ def check_law(db, folder, kind, data):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", FILES)
-@law(50)
+@law(15)
 @given(data=st.data())
 def test_a_plain_record_is_checked_like_one_that_took_all_rules(db, folder, kind, data):
     check_law(db, folder, kind, data)
