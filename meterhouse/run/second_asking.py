@@ -6,7 +6,7 @@ there are, and what they came to. `why_not` names in a few words what the second
 
 from meterhouse.run.charged_lines import AGGREGATIONS
 from meterhouse.second_rater.numbers import UNITS, whole
-from meterhouse.second_rater.pieces import BY_PARTS
+from meterhouse.second_rater.pieces import BY_BUCKET, BY_KEYS, BY_PARTS
 from meterhouse.second_rater.prices import BY_EVENT, MODELS, READS_EVENTS
 from meterhouse.second_rater.quantities import charged
 
@@ -71,6 +71,8 @@ case when is_made then 'lines of ' || made_as
     when place > 1 and not is_one_price and price_model in ('volume', 'bulk_bps')
         then price_model || ' over a change of price'
     when parts > 1 and price_model in {BY_PARTS} then price_model || ' in parts of a period'
+    when price_model in {BY_BUCKET} and window_id in (select window_id from billing.early_windows)
+        then price_model || ' before the end of its window'
     when place > 1 and (before < 0 or units < 0) then 'parts of a period below zero'
 end
 """
@@ -122,7 +124,18 @@ left join flagged using (contract_id)
 PARTS = f"""
 create or replace temp table second_measured as
 select line_no, dimensions as keys, determinants.quantity
-from (select line_no, window_id from second_asked where price_model in {BY_PARTS})
+from (select line_no, window_id from second_asked where price_model in {BY_KEYS})
 join usage.determinants as determinants using (window_id)
 where determinants.dimensions <> '{{}}' or determinants.quantity <> 0
+"""
+# Windows of prices by bucket, as parts.py reads them; then its buckets, in a frame, join the parts.
+BUCKETED = f"""
+create or replace temp view second_bucketed as
+select *, window_id as rated_id from billing.charge_windows where window_id in (
+    select window_id from second_asked where why_not is null and price_model in {BY_BUCKET}
+)
+"""
+WITH_BUCKETS = """
+insert into second_measured
+select line_no, keys, quantity from frame_in join second_asked using (window_id)
 """

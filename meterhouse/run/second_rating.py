@@ -12,11 +12,12 @@ import duckdb
 from meterhouse.run.context import Run
 from meterhouse.run.inputs import COMPARED
 from meterhouse.run.invariants import Check
-from meterhouse.run.second_asking import ASKED, PARTS
+from meterhouse.run.parts import parts_of
+from meterhouse.run.second_asking import ASKED, BUCKETED, PARTS, WITH_BUCKETS
 from meterhouse.second_rater.amounts import statements
 from meterhouse.second_rater.items import STATEMENTS as AFTER_PRICE
 from meterhouse.second_rater.numbers import MONEY, money_text, ten_to
-from meterhouse.second_rater.pieces import BY_PARTS
+from meterhouse.second_rater.pieces import BY_BUCKET, BY_PARTS
 
 # Units whose lines stand and were not compared since they were rated.
 NEW = """
@@ -98,16 +99,33 @@ def _compare(db: duckdb.DuckDBPyConnection) -> bool:
     if db.execute("select 1 from second_new limit 1").fetchone() is None:
         return False
     db.execute(ASKED)
-    by_parts = f"select 1 from second_asked where price_model in {BY_PARTS} limit 1"
-    has_parts = db.execute(by_parts).fetchone() is not None
-    told = statements("second_asked", "second_measured" if has_parts else None)
-    for statement in (*((PARTS,) if has_parts else ()), *told):
+    has_parts = _is_asked(db, BY_PARTS)
+    if has_parts:
+        _measure(db)
+    for statement in statements("second_asked", "second_measured" if has_parts else None):
         db.execute(statement)
     modified = "select 1 from second_lines where modifiers is not null limit 1"
     after = AFTER_PRICE if db.execute(modified).fetchone() else ()
     for statement in (*after, BOTH, KEPT):
         db.execute(statement)
     return db.execute("select 1 from second_differing limit 1").fetchone() is not None
+
+
+def _is_asked(db: duckdb.DuckDBPyConnection, models: tuple[str, ...]) -> bool:
+    """Whether any line has a price of one of these models."""
+    query = f"select 1 from second_asked where price_model in {models} limit 1"
+    return db.execute(query).fetchone() is not None
+
+
+def _measure(db: duckdb.DuckDBPyConnection) -> None:
+    """Temp table second_measured: what lines of prices by parts are made of. Buckets of time are in
+    no table; they are read from the events once more."""
+    db.execute(PARTS)
+    if _is_asked(db, BY_BUCKET):
+        db.execute(BUCKETED)
+        db.register("frame_in", parts_of(db, "second_bucketed").to_arrow())
+        db.execute(WITH_BUCKETS)
+        db.unregister("frame_in")
 
 
 def summary(run: Run, db: duckdb.DuckDBPyConnection) -> dict[str, Any]:

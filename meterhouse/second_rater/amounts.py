@@ -11,7 +11,7 @@ from meterhouse.second_rater.prices import BY_PART, BY_WHOLE, tiers
 
 # Units above `free`, and what of them a tier has: its own part, or all in the tier of the whole.
 HELD = f"""
-select lines.line_no, lines.sign, lines.units, tiers.*,
+select lines.line_no, lines.part_no, lines.is_committed, lines.sign, lines.units, tiers.*,
     greatest(lines.units - tiers.free, 0) as billed,
     case when price_model in {BY_PART} then case when is_open then billed
             else least(billed, upper_bound) end - lower_bound
@@ -28,11 +28,10 @@ PACKAGES = """
 case when size = 0 then 0::hugeint when rounds_up then -(-held // size) + case
     when held % size > 0 then 1 else 0 end else held // size end
 """
-COSTS = f"""
-create or replace temp table second_costs as
+BOUNDED = f"""
 with held as ({HELD}),
 costs as (
-    select line_no, sign, units, is_capped, cap, case
+    select line_no, part_no, is_committed, sign, units, is_capped, cap, case
         when units is null or not is_readable then null
         when not is_reached then flat
         else try({cost("held", "each_digits", "each_places")}
@@ -41,13 +40,52 @@ costs as (
 ),
 -- So many fit into a sum.
 bounded as (
-    select line_no, sign, case when abs(costs) >= {ten_to("36")} then null
+    select line_no, part_no, is_committed, sign, case when abs(costs) >= {ten_to("36")} then null
         when is_capped then least(costs, cap) else costs end as costs
     from costs
 )
+"""
+COSTS = f"""
+create or replace temp table second_costs as {BOUNDED}
 select line_no,
     case when count(*) = count(costs) then cast(sum(sign * costs) as hugeint) end as costs
 from bounded group by line_no
+"""
+# A bucket costs its commitment and the excess times a factor, or what it is lifted to.
+ABOVE_COMMITTED = f"""
+case when try(excess * factor) % {ten_to("factor_places")} = 0
+    then committed + try(excess * factor) // {ten_to("factor_places")} end
+"""
+WITH_COMMITTED = f"""
+create or replace temp table second_costs as {BOUNDED},
+buckets as (
+    select line_no, part_no, is_committed,
+        case when count(*) = count(costs) then cast(sum(costs) as hugeint) end as costs
+    from bounded where part_no is not null group by all
+),
+told as (
+    select line_no, factor, factor_places, is_lifted, has_amount or has_units as is_bound,
+        case when used.line_no is null then 0::hugeint else used.costs end as cost,
+        case when has_amount then amount when least.line_no is null then 0::hugeint
+            else least.costs end as committed,
+        greatest(cost - committed, 0) as excess
+    from second_committed
+    left join (from buckets where not is_committed) as used using (line_no, part_no)
+    left join (from buckets where is_committed) as least using (line_no, part_no)
+),
+bounded_buckets as (
+    select line_no, case when cost is null or not is_bound then cost
+        when cost < committed then case when is_lifted then committed else cost end
+        else {ABOVE_COMMITTED} end as costs
+    from told
+),
+together as (
+    select line_no, sign * costs as costs from bounded where part_no is null
+    union all
+    select line_no, case when abs(costs) < {ten_to("36")} then costs end from bounded_buckets
+)
+select line_no, case when count(*) = count(costs) then cast(sum(costs) as hugeint) end as costs
+from together group by line_no
 """
 # What was billed of a fee, less what a change leaves unused of it: both rounded as lines are.
 BILLED = part(
@@ -94,4 +132,5 @@ def statements(asked: str, parts: str | None) -> tuple[str, ...]:
     `parts` is a table of what the lines of prices by parts are made of, see pieces.py;
     None where `asked` has no such price: the SQL is shorter by half.
     """
-    return (*pieces(asked, parts), tiers("second_pieces"), COSTS, LINES.format(asked=asked))
+    costs = COSTS if parts is None else WITH_COMMITTED
+    return (*pieces(asked, parts), tiers("second_pieces"), costs, LINES.format(asked=asked))

@@ -1,21 +1,24 @@
 """What a line is priced in: pieces of units, each at one price that needs one quantity.
 
 Most lines are one piece. A price of parts sorts what was measured into cells, picks a tier by some
-of it for the rest, or sets one amount by the highest unit. Of a line whose price was charged before
-in its period, a second piece is taken off.
+of it for the rest, sets one amount by the highest unit, or prices each bucket of time alone. Of a
+line whose price was charged before in its period, a second piece is taken off.
 
 Reads `asked` (see amounts.py) and a table of parts: line_no, keys (JSON of dimension values) and
-quantity.
+quantity; of prices by bucket one row for each bucket.
 """
 
-from meterhouse.second_rater.numbers import UNITS, whole
+from meterhouse.second_rater.numbers import MONEY, UNITS, whole
 
 # Where a dimension is found in keys: JSON Pointers, whatever its name holds.
 PLACE = "('/' || replace(replace({name}, '~', '~0'), '/', '~1'))"
-BY_PARTS = ("matrix", "two_dimensional", "capacity")
+BY_BUCKET = ("bucketed", "windowed_commitment")
+BY_KEYS = ("matrix", "two_dimensional", "capacity")
+BY_PARTS = (*BY_KEYS, *BY_BUCKET)
 PARTS = f"""
 create or replace temp table second_parts as
-select line_no, price, price_model, cast(keys as varchar) as keys,
+select line_no, row_number() over () as part_no, price, price_model,
+    cast(keys as varchar) as keys,
     {whole("cast(parts.quantity as varchar)", UNITS)} as units
 from {{parts}} as parts join {{asked}} using (line_no)
 where why_not is null and price_model in {BY_PARTS}
@@ -29,10 +32,10 @@ with said as (
 ),
 cells as (
     select price, row_number() over (partition by price) as cell_no, cell->'$.keys' as wanted,
-        cell->'$.price' as inside
+        case price_model when 'matrix' then cell->'$.price' else cell end as inside
     from (
-        select price, unnest(cast(said->'$.cells' as json[])) as cell
-        from said where price_model = 'matrix'
+        select price, price_model, unnest(cast(said->'$.cells' as json[])) as cell
+        from said where price_model in ('matrix', 'windowed_commitment')
     )
     union all
     select price, unnest([0, -1]), unnest([said->'$.tier_by', said->'$.price_by']), null
@@ -61,16 +64,34 @@ group by price, keys, cell_no
 having bool_and(name is null or coalesce(list_contains(values, value), false))
 """
 # Of the cells that fit, the one that names most dimensions, of equals the first.
-IN_CELLS = """
-select line_no, any_value(coalesce(inside, cast(price as json)->'$.default')) as inside,
-    sum(units) as units
+BEST = """
+select line_no, part_no, price_model, units, cell_no,
+    coalesce(inside, cast(price as json)->'$.default') as inside
 from second_parts
 left join (
     from second_fits where cell_no > 0
     qualify row_number() over (partition by price, keys order by names desc, cell_no) = 1
 ) using (price, keys)
-where price_model = 'matrix'
+"""
+IN_CELLS = f"""
+select line_no, any_value(inside) as inside, sum(units) as units
+from ({BEST}) where price_model = 'matrix'
 group by line_no, cell_no
+"""
+# What is committed for a bucket: an amount, or units at the price of the bucket.
+COMMITTED = f"""
+create or replace temp table second_committed as
+select line_no, part_no, units, inside->'$.price' as inside, has_amount, has_units,
+    {whole("amount_said", MONEY)} as amount, {whole("units_said", UNITS)} as committed_units,
+    cast(replace(factor_said, '.', '') as hugeint) as factor,
+    length(split_part(factor_said, '.', 2)) as factor_places, is_lifted
+from (
+    select *, inside->>'$.commitment_amount' as amount_said, amount_said is not null as has_amount,
+        inside->>'$.commitment_quantity' as units_said, units_said is not null as has_units,
+        coalesce(inside->>'$.overage_factor', '1') as factor_said,
+        coalesce(inside->>'$.true_up', 'false') = 'true' as is_lifted
+    from ({BEST}) where price_model = 'windowed_commitment'
+)
 """
 # A line of which nothing was measured is in the first tier, at nothing.
 BY_OTHER = f"""
@@ -129,7 +150,8 @@ group by asked.line_no
 """
 OWN = f"""
 create or replace temp table second_pieces as
-select line_no, price, price_model, sign, reached as units
+select line_no, null::bigint as part_no, false as is_committed, price, price_model, sign,
+    reached as units
 from (
     select *, 1 as sign, coalesce(before, 0::hugeint) + units as reached from {{asked}}
     union all by name
@@ -140,24 +162,45 @@ where why_not is null and price_model not in {BY_PARTS}
 PIECES = f"""
 {OWN}
 union all
-select line_no, cast(inside as varchar), inside->>'$.model', 1, cast(units as hugeint)
-from (select * from ({IN_CELLS}) union all select * from ({BY_OTHER}))
+select line_no, null, false, cast(inside as varchar), inside->>'$.model', 1,
+    cast(units as hugeint)
+from (
+    select * from ({IN_CELLS})
+    union all
+    select * from ({BY_OTHER})
+    union all
+    select line_no, cast(price as json)->'$.price', units
+    from second_parts where price_model = 'bucketed'
+)
 where json_type(inside) = 'OBJECT'
 union all
+select line_no, part_no, false, cast(inside as varchar), inside->>'$.model', 1, units
+from second_committed
+union all
+select line_no, part_no, true, cast(inside as varchar), inside->>'$.model', 1, committed_units
+from second_committed where has_units
+union all
 -- One amount is one unit of a fee.
-select line_no, cast(json_object('amount', amount) as varchar), 'flat', 1, {10**UNITS}::hugeint
+select line_no, null, false, cast(json_object('amount', amount) as varchar), 'flat', 1,
+    {10**UNITS}::hugeint
 from ({BY_HIGHEST})
 """
 
 
 def pieces(asked: str, parts: str | None) -> tuple[str, ...]:
     """SQL that makes temp table second_pieces of the lines in `asked`: line_no, price, price_model,
-    sign (-1 is taken off) and units (10^-12). Without `parts`, no price is made of any."""
+    sign (-1 is taken off) and units (10^-12). Without `parts`, no price is made of any.
+
+    With them it makes second_committed too: the buckets of prices that commit to something for
+    each. Their pieces have the `part_no` of the bucket, and say by `is_committed` whether they
+    are what was used of it or what is committed.
+    """
     if parts is None:
         return (OWN.format(asked=asked),)
     return (
         PARTS.format(asked=asked, parts=parts),
         CELLS,
         FITS,
+        COMMITTED,
         PIECES.format(asked=asked),
     )

@@ -200,6 +200,25 @@ def test_each_price_is_billed_from_the_parts_of_its_window(billed):
         assert total == Decimal(line["unrounded"])
 
 
+COMPARED = """
+select item_id, reason, lines from made.ops.compared
+where contract_id = 'parts-main' and component = 'usage' order by item_id
+"""
+
+
+def test_both_raters_come_to_the_same_and_those_left_out_are_counted(billed):
+    with billed.lake.reading() as db:
+        db.execute(f"attach '{billed.lake.settings.warehouse}' as made (read_only)")
+        rows = db.execute(COMPARED).fetchall()
+    both = ("buckets", "capacity", "committed", "matrix", "two")
+    left_out = {
+        "fee": "percentage of single events",
+        "formula": "formula",
+        "seats": "prorated_graduated",
+    }
+    assert rows == [(item, left_out.get(item), 1) for item in sorted({*both, *left_out})]
+
+
 def test_units_that_no_cell_is_for_are_told_on_the_line(billed):
     (told,) = (one for one in lines_of(billed)["matrix"]["steps"] if one["step"] == "unmatched")
     assert (told["quantity"], told["example"]["unit"]) == ("6", "disk")

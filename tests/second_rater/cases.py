@@ -237,6 +237,12 @@ def _limited(numbers):
             )  # fmt: skip
 
 
+def bound(amount=None, units=None, factor="1", true_up=False):
+    """What a bucket is to cost at least, as an amount or as units, and what is above it."""
+    return {"price": PRICES[0], "commitment_amount": amount, "commitment_quantity": units,
+            "overage_factor": factor, "true_up": true_up}  # fmt: skip
+
+
 CELLS = {
     "model": "matrix",
     "cells": [
@@ -255,6 +261,13 @@ MADE_OF_PARTS = (
     {"model": "capacity", "dimension": "region", "tiers": [
         {"limits": {"eu": "10", "us": "5"}, "amount": "10"},
         {"limits": {"eu": "20", "us": "15"}, "amount": "25"}, {"limits": {}, "amount": "60"}]},
+    {"model": "bucketed", "price": PRICES[0]},
+    {"model": "bucketed", "price": PRICES[4]},
+    {"model": "windowed_commitment", "default": bound(amount="30", factor="1.5", true_up=True),
+     "cells": [{"keys": {"region": ["eu"]}, **bound(amount="12.5", factor="2")},
+               {"keys": {"region": ["eu"], "size": ["s"]}, **bound(units="6", true_up=True)}]},
+    {"model": "windowed_commitment", "default": bound(), "cells": []},
+    {"model": "windowed_commitment", "default": bound(units="8", factor="0.75"), "cells": []},
 )  # fmt: skip
 MEASURED = (
     {},
@@ -328,7 +341,9 @@ create table billing.charge_windows as
 create table usage.determinants as
     select charge_id as window_id, dimensions, quantity from given
     where component = 'usage' and price_model not in ('matrix', 'two_dimensional', 'capacity')
-    union all select window_id, keys, quantity from parts;
+    union all
+    select window_id, keys, parts.quantity from parts join given using (window_id)
+    where price_model in ('matrix', 'two_dimensional', 'capacity');
 create table book.contracts as
     select distinct contract_id, split_tiers, stub_flags, null::json as modifiers from given;
 create table book.meters as
@@ -341,6 +356,12 @@ create table billing.desired_lines as
     from given;
 create table billing.early_windows (window_id varchar);
 create temp table second_new as select 1::ubigint as unit_no;
+"""
+# What a run reads from events.
+BUCKETS = """
+insert into second_measured
+select line_no, keys, quantity from parts join second_asked using (window_id)
+where price_model in ('bucketed', 'windowed_commitment')
 """
 FOUND = """
 select given.window_id, reason, cast(lines.amount as varchar) as units, places
@@ -361,7 +382,7 @@ def second_amounts(given):
         db.register("parts", given.parts.to_arrow())
         db.execute(TABLES)
         told = statements("second_asked", "second_measured")
-        for statement in (ASKED, MADE_OF, *told, *AFTER_PRICE):
+        for statement in (ASKED, MADE_OF, BUCKETS, *told, *AFTER_PRICE):
             db.execute(statement)
         rows = db.execute(FOUND).fetchall()
     amounts = {row[0]: Decimal(row[2]).scaleb(-row[3]) for row in rows if row[1] is None}

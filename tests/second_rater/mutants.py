@@ -15,6 +15,7 @@ SHOWN_BY = {
     "limits": ("per_unit",),
     "money": ("flat", "per_unit"),
     "packages": ("package",),
+    "parts": ("bucketed",),
     "per_event": ("percentage",),
     "quantities": ("graduated", "per_unit"),
     "steps": ("per_unit",),
@@ -160,6 +161,24 @@ PLANTED = {
         ('(pl.col("by") > pl.col("above"))', '(pl.col("by") >= pl.col("above"))'),
         ('(pl.col("by") <= pl.col("up_to"))', '(pl.col("by") < pl.col("up_to"))'),
         ("for number in (0, 1)", "for number in (1, 0)"),
+    ),
+    "pricing.parts": (
+        (
+            'amount_unrounded=pl.col("amount").sum()',
+            'amount_unrounded=pl.col("amount").max()',
+        ),
+    ),
+    "pricing.windowed_commitment": (
+        ('(gap < 0) & pl.col("true_up")', "(gap < 0)"),
+        ('(gap < 0) & pl.col("true_up")', "(gap > 0)"),
+        ('- pl.col("excess")\n            +', "+"),
+        ('+ pl.col("excess") * pl.col("factor")', '+ pl.col("excess")'),
+        (".then(-gap)", ".then(gap)"),
+        (
+            'inner.charge(Decimal(terms["commitment_quantity"]), terms["price"])',
+            'Decimal(terms["commitment_quantity"])',
+        ),
+        ("pl.when(gap > 0)", "pl.when(gap >= 0)", "no excess costs nothing"),
     ),
     "pricing.capacity": (
         ('pl.col("quantity") > pl.col("limit")', 'pl.col("quantity") >= pl.col("limit")'),
