@@ -5,11 +5,14 @@ there are, and what they came to. `why_not` names in a few words what the second
 """
 
 from meterhouse.run.charged_lines import AGGREGATIONS
+from meterhouse.second_rater.levels import BY_MOVEMENT
 from meterhouse.second_rater.numbers import UNITS, whole
 from meterhouse.second_rater.pieces import BY_BUCKET, BY_KEYS, BY_PARTS
 from meterhouse.second_rater.prices import BY_EVENT, MODELS, READS_EVENTS
 from meterhouse.second_rater.quantities import charged
 
+# Prices whose parts are in no table: buckets of time and movements.
+FROM_EVENTS = (*BY_BUCKET, *BY_MOVEMENT)
 # Whose quantities depend on what a contract gives to several items.
 GIVING = """
 select contract_id from book.contracts where modifiers is not null and (
@@ -71,7 +74,7 @@ case when is_made then 'lines of ' || made_as
     when place > 1 and not is_one_price and price_model in ('volume', 'bulk_bps')
         then price_model || ' over a change of price'
     when parts > 1 and price_model in {BY_PARTS} then price_model || ' in parts of a period'
-    when price_model in {BY_BUCKET} and window_id in (select window_id from billing.early_windows)
+    when price_model in {FROM_EVENTS} and window_id in (select window_id from billing.early_windows)
         then price_model || ' before the end of its window'
     when place > 1 and (before < 0 or units < 0) then 'parts of a period below zero'
 end
@@ -123,19 +126,21 @@ left join flagged using (contract_id)
 # What lines by parts are made of: the combinations of dimension values of their window.
 PARTS = f"""
 create or replace temp table second_measured as
-select line_no, dimensions as keys, determinants.quantity
+select line_no, row_number() over () as part_no, dimensions as keys, determinants.quantity,
+    1 as weight_numerator, 1 as weight_denominator
 from (select line_no, window_id from second_asked where price_model in {BY_KEYS})
 join usage.determinants as determinants using (window_id)
 where determinants.dimensions <> '{{}}' or determinants.quantity <> 0
 """
-# Windows of prices by bucket, as parts.py reads them; then its buckets, in a frame, join the parts.
-BUCKETED = f"""
-create or replace temp view second_bucketed as
+# Windows of prices by bucket and movement, as parts.py reads them; what it finds joins the parts.
+READ = f"""
+create or replace temp view second_read as
 select *, window_id as rated_id from billing.charge_windows where window_id in (
-    select window_id from second_asked where why_not is null and price_model in {BY_BUCKET}
+    select window_id from second_asked where why_not is null and price_model in {FROM_EVENTS}
 )
 """
-WITH_BUCKETS = """
+WITH_READ = """
 insert into second_measured
-select line_no, keys, quantity from frame_in join second_asked using (window_id)
+select line_no, part_no, keys, quantity, weight_numerator, weight_denominator
+from frame_in join second_asked using (window_id)
 """

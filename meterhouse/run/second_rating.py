@@ -13,11 +13,11 @@ from meterhouse.run.context import Run
 from meterhouse.run.inputs import COMPARED
 from meterhouse.run.invariants import Check
 from meterhouse.run.parts import parts_of
-from meterhouse.run.second_asking import ASKED, BUCKETED, PARTS, WITH_BUCKETS
+from meterhouse.run.second_asking import ASKED, FROM_EVENTS, PARTS, READ, WITH_READ
 from meterhouse.second_rater.amounts import statements
 from meterhouse.second_rater.items import STATEMENTS as AFTER_PRICE
 from meterhouse.second_rater.numbers import MONEY, money_text, ten_to
-from meterhouse.second_rater.pieces import BY_BUCKET, BY_PARTS
+from meterhouse.second_rater.pieces import BY_PARTS
 
 # Units whose lines stand and were not compared since they were rated.
 NEW = """
@@ -118,13 +118,13 @@ def _is_asked(db: duckdb.DuckDBPyConnection, models: tuple[str, ...]) -> bool:
 
 
 def _measure(db: duckdb.DuckDBPyConnection) -> None:
-    """Temp table second_measured: what lines of prices by parts are made of. Buckets of time are in
-    no table; they are read from the events once more."""
+    """Temp table second_measured: what lines of prices by parts are made of. Buckets of time and
+    movements are in no table; they are read from the events once more."""
     db.execute(PARTS)
-    if _is_asked(db, BY_BUCKET):
-        db.execute(BUCKETED)
-        db.register("frame_in", parts_of(db, "second_bucketed").to_arrow())
-        db.execute(WITH_BUCKETS)
+    if _is_asked(db, FROM_EVENTS):
+        db.execute(READ)
+        db.register("frame_in", parts_of(db, "second_read").to_arrow())
+        db.execute(WITH_READ)
         db.unregister("frame_in")
 
 

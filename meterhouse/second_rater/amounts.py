@@ -5,6 +5,7 @@ share_numerator, share_denominator, credit_numerator, credit_denominator, credit
 and why_not (null: to be rated). `before` was charged at this price already: its cost is taken off.
 """
 
+from meterhouse.second_rater.levels import BY_MOVEMENT, level_costs
 from meterhouse.second_rater.numbers import MONEY, PLACES, cost, part, ten_to
 from meterhouse.second_rater.pieces import pieces
 from meterhouse.second_rater.prices import BY_PART, BY_WHOLE, tiers
@@ -51,6 +52,13 @@ select line_no,
     case when count(*) = count(costs) then cast(sum(sign * costs) as hugeint) end as costs
 from bounded group by line_no
 """
+# Also the prices of lines without any movement.
+PRICED = f"""(
+    select price, price_model from second_pieces
+    union all
+    select price, price_model from {{asked}}
+    where why_not is null and price_model in {BY_MOVEMENT}
+)"""
 # A bucket costs its commitment and the excess times a factor, or what it is lifted to.
 ABOVE_COMMITTED = f"""
 case when try(excess * factor) % {ten_to("factor_places")} = 0
@@ -82,7 +90,8 @@ bounded_buckets as (
 together as (
     select line_no, sign * costs as costs from bounded where part_no is null
     union all
-    select line_no, case when abs(costs) < {ten_to("36")} then costs end from bounded_buckets
+    select line_no, case when abs(costs) < {ten_to("36")} then costs end
+    from (from bounded_buckets union all from second_level_costs)
 )
 select line_no, case when count(*) = count(costs) then cast(sum(costs) as hugeint) end as costs
 from together group by line_no
@@ -132,5 +141,8 @@ def statements(asked: str, parts: str | None) -> tuple[str, ...]:
     `parts` is a table of what the lines of prices by parts are made of, see pieces.py;
     None where `asked` has no such price: the SQL is shorter by half.
     """
-    costs = COSTS if parts is None else WITH_COMMITTED
-    return (*pieces(asked, parts), tiers("second_pieces"), costs, LINES.format(asked=asked))
+    lines = LINES.format(asked=asked)
+    if parts is None:
+        return (*pieces(asked, None), tiers("second_pieces"), COSTS, lines)
+    made = (*pieces(asked, parts), tiers(PRICED.format(asked=asked)), level_costs(asked))
+    return (*made, WITH_COMMITTED, lines)

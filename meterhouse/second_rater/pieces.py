@@ -4,21 +4,23 @@ Most lines are one piece. A price of parts sorts what was measured into cells, p
 of it for the rest, sets one amount by the highest unit, or prices each bucket of time alone. Of a
 line whose price was charged before in its period, a second piece is taken off.
 
-Reads `asked` (see amounts.py) and a table of parts: line_no, keys (JSON of dimension values) and
-quantity; of prices by bucket one row for each bucket.
+Reads `asked` (see amounts.py) and a table of parts: line_no, part_no (in their order), keys (JSON
+of dimension values), quantity, and weight_numerator and weight_denominator; of prices by bucket
+one row for each bucket, of those by movement (levels.py) one for each movement.
 """
 
+from meterhouse.second_rater.levels import BY_MOVEMENT
 from meterhouse.second_rater.numbers import MONEY, UNITS, whole
 
 # Where a dimension is found in keys: JSON Pointers, whatever its name holds.
 PLACE = "('/' || replace(replace({name}, '~', '~0'), '/', '~1'))"
 BY_BUCKET = ("bucketed", "windowed_commitment")
 BY_KEYS = ("matrix", "two_dimensional", "capacity")
-BY_PARTS = (*BY_KEYS, *BY_BUCKET)
+BY_PARTS = (*BY_KEYS, *BY_BUCKET, *BY_MOVEMENT)
 PARTS = f"""
 create or replace temp table second_parts as
-select line_no, row_number() over () as part_no, price, price_model,
-    cast(keys as varchar) as keys,
+select line_no, part_no, price, price_model, cast(keys as varchar) as keys,
+    weight_numerator, weight_denominator,
     {whole("cast(parts.quantity as varchar)", UNITS)} as units
 from {{parts}} as parts join {{asked}} using (line_no)
 where why_not is null and price_model in {BY_PARTS}

@@ -289,6 +289,35 @@ def by_parts(numbers):
             yield window(next(numbers), price, sum(made_of.values())), made_of
 
 
+LEVELS = tuple(
+    {"model": model, "bill_flat_on_zero": on_zero, "tiers": [
+        {"up_to": "5", "unit_amount": "10", "flat_amount": "100"},
+        {"up_to": "10", "unit_amount": "5.5", "flat_amount": "50"},
+        {"up_to": None, "unit_amount": "7", "flat_amount": "1.5"}]}
+    for model in ("prorated_graduated", "prorated_volume")
+    for on_zero in (True, False)
+)  # fmt: skip
+# Units that come or go, and the days of 31 that were left.
+MOVES = (
+    (),
+    (("5", 20), ("2", 15)),
+    (("4", 31), ("8", 10), ("-7", 3)),
+    (("10", 31), ("0.5", 30), ("-0.5", 1)),
+    (("3", 31), ("-3", 12)),
+    (("6", 31), ("-9", 16)),
+    (("2", 3), ("-1", 31)),
+    (("2", 5), ("3", 17), ("5", 11), ("7.25", 2)),
+)
+
+
+def by_movement(numbers):
+    """Windows of prices by movement, and the movements of each: units and days that were left."""
+    for price in LEVELS:
+        for moves in MOVES:
+            total = sum(Decimal(units) for units, _ in moves)
+            yield window(next(numbers), price, total), moves
+
+
 class Cases(NamedTuple):
     """Windows (columns of WINDOWS), and the parts of some (columns of PARTS)."""
 
@@ -307,6 +336,13 @@ def cases():
         for one, told in made
         for place, (keys, quantity) in enumerate(told.items())
     ]
+    moved = list(by_movement(numbers))
+    parts += [
+        (one["window_id"], place, "{}", Decimal(units), days, 31)
+        for one, moves in moved
+        for place, (units, days) in enumerate(moves)
+    ]
+    made += moved
     return Cases(
         pl.DataFrame([*rows, *(one for one, _ in made)], schema=WINDOWS, orient="row"),
         pl.DataFrame(parts, schema=dict(PARTS), orient="row"),
@@ -360,8 +396,9 @@ create temp table second_new as select 1::ubigint as unit_no;
 # What a run reads from events.
 BUCKETS = """
 insert into second_measured
-select line_no, keys, quantity from parts join second_asked using (window_id)
-where price_model in ('bucketed', 'windowed_commitment')
+select line_no, part_no, keys, quantity, weight_numerator, weight_denominator
+from parts join second_asked using (window_id)
+where price_model not in ('matrix', 'two_dimensional', 'capacity')
 """
 FOUND = """
 select given.window_id, reason, cast(lines.amount as varchar) as units, places

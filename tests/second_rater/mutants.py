@@ -180,6 +180,23 @@ PLANTED = {
         ),
         ("pl.when(gap > 0)", "pl.when(gap >= 0)", "no excess costs nothing"),
     ),
+    "pricing.prorated_graduated": (
+        ('pl.col("quantity").cum_sum().over("at")', 'pl.col("quantity").over("at")'),
+        ('peak=pl.col("level").max()', 'peak=pl.col("level").last()'),
+        ('pl.col("final") >= 0', 'pl.col("final") > 0'),
+        ('(pl.col("peak") > pl.col("above"))', '(pl.col("peak") >= pl.col("above"))'),
+        ('_inside(pl.col("level")) -', 'pl.col("level") -'),
+    ),
+    "pricing.prorated_volume": (
+        ('(pl.col("full") > pl.col("above"))', '(pl.col("full") >= pl.col("above"))'),
+        ('pl.col("full") <= pl.col("up_to")', 'pl.col("full") < pl.col("up_to")'),
+        ('* pl.col("numerator").cast(AMOUNT)', ""),
+        ('pl.max_horizontal("charged", parts_of.NOUGHT)', 'pl.col("charged")'),
+        (
+            '(pl.col("full") == 0) & pl.col("bill_flat_on_zero")',
+            'pl.col("full") == 0',
+        ),
+    ),
     "pricing.capacity": (
         ('pl.col("quantity") > pl.col("limit")', 'pl.col("quantity") >= pl.col("limit")'),
         ("descending=[True, False]", "descending=[False, False]"),
