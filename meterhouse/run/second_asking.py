@@ -5,14 +5,15 @@ there are, and what they came to. `why_not` names in a few words what the second
 """
 
 from meterhouse.run.charged_lines import AGGREGATIONS
+from meterhouse.second_rater.events import BY_EVENT, READS_EVENTS
 from meterhouse.second_rater.levels import BY_MOVEMENT
 from meterhouse.second_rater.numbers import UNITS, whole
 from meterhouse.second_rater.pieces import BY_BUCKET, BY_KEYS, BY_PARTS
-from meterhouse.second_rater.prices import BY_EVENT, MODELS, READS_EVENTS
+from meterhouse.second_rater.prices import MODELS
 from meterhouse.second_rater.quantities import charged
 
-# Prices whose parts are in no table: buckets of time and movements.
-FROM_EVENTS = (*BY_BUCKET, *BY_MOVEMENT)
+# SQL over a price: whether its parts are in no table, but buckets of time, movements, or events.
+READS_FACTS = f"(price_model in {(*BY_BUCKET, *BY_MOVEMENT)} or {READS_EVENTS})"
 # Whose quantities depend on what a contract gives to several items.
 GIVING = """
 select contract_id from book.contracts where modifiers is not null and (
@@ -61,7 +62,6 @@ case when is_made then 'lines of ' || made_as
     when price_model not in {MODELS} then price_model
     when measured is null and price_model not in {BY_PARTS} then 'without a quantity'
     when share_numerator is null or share_denominator is null then 'without a share'
-    when price_model in {BY_EVENT} and ({READS_EVENTS}) then price_model || ' of single events'
     when parts > 1 and ({TURNS}) then 'converted or free units of a divided period'
     when share_numerator <> share_denominator
         and (modifiers->>'$.included_quantity.quantity') is not null
@@ -74,7 +74,9 @@ case when is_made then 'lines of ' || made_as
     when place > 1 and not is_one_price and price_model in ('volume', 'bulk_bps')
         then price_model || ' over a change of price'
     when parts > 1 and price_model in {BY_PARTS} then price_model || ' in parts of a period'
-    when price_model in {FROM_EVENTS} and window_id in (select window_id from billing.early_windows)
+    when ({READS_EVENTS}) and (parts > 1 or {TURNS})
+        then price_model || ' of single events that are divided or turned'
+    when {READS_FACTS} and window_id in (select window_id from billing.early_windows)
         then price_model || ' before the end of its window'
     when place > 1 and (before < 0 or units < 0) then 'parts of a period below zero'
 end
@@ -99,7 +101,8 @@ with lines as (
         billed.window_end_on,
         windows.* exclude (window_id, contract_id, customer_id, currency, dimensions, item_id,
             window_start_on, window_end_on),
-        {MEASURED} as measured
+        {MEASURED} as measured, case when windows.price_model in {BY_EVENT}
+            then determinants.determinant_id end as determinant_id
     from billing.desired_lines as billed
     semi join second_new using (unit_no)
     left join billing.charge_windows as windows using (window_id)
@@ -111,7 +114,8 @@ charged as ({charged("lines", "window_id")}),
 giving as ({GIVING}),
 divided as ({DIVIDED}),
 flagged as (select contract_id, stub_flags from book.contracts where stub_flags is not null)
-select row_number() over () as line_no, unit_no, contract_id, customer_id, item_id, window_id,
+select row_number() over () as line_no, coalesce(determinant_id, window_id) as rated_id,
+    unit_no, contract_id, customer_id, item_id, window_id,
     window_start_on, window_end_on, dimensions, currency, first_amount,
     coalesce(component, made_as) as component, price_model, price, units,
     case when component <> 'usage' and above_quantity > 0 then {ABOVE}
@@ -132,15 +136,19 @@ from (select line_no, window_id from second_asked where price_model in {BY_KEYS}
 join usage.determinants as determinants using (window_id)
 where determinants.dimensions <> '{{}}' or determinants.quantity <> 0
 """
-# Windows of prices by bucket and movement, as parts.py reads them; what it finds joins the parts.
+# Lines of prices by bucket, movement and event, as parts.py reads them; what it finds joins the
+# parts. Prices by event have a line for each combination of dimension values.
 READ = f"""
 create or replace temp view second_read as
-select *, window_id as rated_id from billing.charge_windows where window_id in (
-    select window_id from second_asked where why_not is null and price_model in {FROM_EVENTS}
-)
+select windows.* replace (asked.dimensions as dimensions), asked.rated_id
+from billing.charge_windows as windows
+join (
+    select window_id, dimensions, rated_id from second_asked where why_not is null and {READS_FACTS}
+) as asked using (window_id)
 """
-WITH_READ = """
+WITH_READ = f"""
 insert into second_measured
 select line_no, part_no, keys, quantity, weight_numerator, weight_denominator
-from frame_in join second_asked using (window_id)
+from frame_in join second_asked on second_asked.rated_id = frame_in.window_id
+where why_not is null and {READS_FACTS}
 """

@@ -13,11 +13,11 @@ from meterhouse.run.context import Run
 from meterhouse.run.inputs import COMPARED
 from meterhouse.run.invariants import Check
 from meterhouse.run.parts import parts_of
-from meterhouse.run.second_asking import ASKED, FROM_EVENTS, PARTS, READ, WITH_READ
+from meterhouse.run.second_asking import ASKED, PARTS, READ, READS_FACTS, WITH_READ
 from meterhouse.second_rater.amounts import statements
 from meterhouse.second_rater.items import STATEMENTS as AFTER_PRICE
 from meterhouse.second_rater.numbers import MONEY, money_text, ten_to
-from meterhouse.second_rater.pieces import BY_PARTS
+from meterhouse.second_rater.pieces import READS_PARTS
 
 # Units whose lines stand and were not compared since they were rated.
 NEW = """
@@ -99,7 +99,7 @@ def _compare(db: duckdb.DuckDBPyConnection) -> bool:
     if db.execute("select 1 from second_new limit 1").fetchone() is None:
         return False
     db.execute(ASKED)
-    has_parts = _is_asked(db, BY_PARTS)
+    has_parts = _is_asked(db, READS_PARTS)
     if has_parts:
         _measure(db)
     for statement in statements("second_asked", "second_measured" if has_parts else None):
@@ -111,17 +111,17 @@ def _compare(db: duckdb.DuckDBPyConnection) -> bool:
     return db.execute("select 1 from second_differing limit 1").fetchone() is not None
 
 
-def _is_asked(db: duckdb.DuckDBPyConnection, models: tuple[str, ...]) -> bool:
-    """Whether any line has a price of one of these models."""
-    query = f"select 1 from second_asked where price_model in {models} limit 1"
+def _is_asked(db: duckdb.DuckDBPyConnection, which: str) -> bool:
+    """Whether any line has a price of which this SQL is true."""
+    query = f"select 1 from second_asked where why_not is null and {which} limit 1"
     return db.execute(query).fetchone() is not None
 
 
 def _measure(db: duckdb.DuckDBPyConnection) -> None:
-    """Temp table second_measured: what lines of prices by parts are made of. Buckets of time and
-    movements are in no table; they are read from the events once more."""
+    """Temp table second_measured: what lines of prices by parts are made of. Buckets of time,
+    movements and single events are in no table; they are read from the facts once more."""
     db.execute(PARTS)
-    if _is_asked(db, FROM_EVENTS):
+    if _is_asked(db, READS_FACTS):
         db.execute(READ)
         db.register("frame_in", parts_of(db, "second_read").to_arrow())
         db.execute(WITH_READ)

@@ -5,6 +5,7 @@ share_numerator, share_denominator, credit_numerator, credit_denominator, credit
 and why_not (null: to be rated). `before` was charged at this price already: its cost is taken off.
 """
 
+from meterhouse.second_rater.events import READS_EVENTS, event_costs
 from meterhouse.second_rater.levels import BY_MOVEMENT, level_costs
 from meterhouse.second_rater.numbers import MONEY, PLACES, cost, part, ten_to
 from meterhouse.second_rater.pieces import pieces
@@ -52,12 +53,12 @@ select line_no,
     case when count(*) = count(costs) then cast(sum(sign * costs) as hugeint) end as costs
 from bounded group by line_no
 """
-# Also the prices of lines without any movement.
+# Also the prices of lines that no piece is made of: by movements and by single events.
 PRICED = f"""(
     select price, price_model from second_pieces
     union all
     select price, price_model from {{asked}}
-    where why_not is null and price_model in {BY_MOVEMENT}
+    where why_not is null and (price_model in {BY_MOVEMENT} or {READS_EVENTS})
 )"""
 # A bucket costs its commitment and the excess times a factor, or what it is lifted to.
 ABOVE_COMMITTED = f"""
@@ -91,7 +92,11 @@ together as (
     select line_no, sign * costs as costs from bounded where part_no is null
     union all
     select line_no, case when abs(costs) < {ten_to("36")} then costs end
-    from (from bounded_buckets union all from second_level_costs)
+    from (
+        from bounded_buckets
+        union all from second_level_costs
+        union all from second_event_costs
+    )
 )
 select line_no, case when count(*) = count(costs) then cast(sum(costs) as hugeint) end as costs
 from together group by line_no
@@ -144,5 +149,6 @@ def statements(asked: str, parts: str | None) -> tuple[str, ...]:
     lines = LINES.format(asked=asked)
     if parts is None:
         return (*pieces(asked, None), tiers("second_pieces"), COSTS, lines)
-    made = (*pieces(asked, parts), tiers(PRICED.format(asked=asked)), level_costs(asked))
-    return (*made, WITH_COMMITTED, lines)
+    made = (*pieces(asked, parts), tiers(PRICED.format(asked=asked)))
+    of_events = (level_costs(asked), event_costs(asked))
+    return (*made, *of_events, WITH_COMMITTED, lines)

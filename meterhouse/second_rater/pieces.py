@@ -6,9 +6,11 @@ line whose price was charged before in its period, a second piece is taken off.
 
 Reads `asked` (see amounts.py) and a table of parts: line_no, part_no (in their order), keys (JSON
 of dimension values), quantity, and weight_numerator and weight_denominator; of prices by bucket
-one row for each bucket, of those by movement (levels.py) one for each movement.
+one row for each bucket, of those by movement (levels.py) one for each movement, and of those that
+read single events (events.py) one for each of them.
 """
 
+from meterhouse.second_rater.events import READS_EVENTS
 from meterhouse.second_rater.levels import BY_MOVEMENT
 from meterhouse.second_rater.numbers import MONEY, UNITS, whole
 
@@ -17,13 +19,15 @@ PLACE = "('/' || replace(replace({name}, '~', '~0'), '/', '~1'))"
 BY_BUCKET = ("bucketed", "windowed_commitment")
 BY_KEYS = ("matrix", "two_dimensional", "capacity")
 BY_PARTS = (*BY_KEYS, *BY_BUCKET, *BY_MOVEMENT)
+# SQL over a price: whether it needs more than one quantity.
+READS_PARTS = f"(price_model in {BY_PARTS} or {READS_EVENTS})"
 PARTS = f"""
 create or replace temp table second_parts as
 select line_no, part_no, price, price_model, cast(keys as varchar) as keys,
     weight_numerator, weight_denominator,
     {whole("cast(parts.quantity as varchar)", UNITS)} as units
 from {{parts}} as parts join {{asked}} using (line_no)
-where why_not is null and price_model in {BY_PARTS}
+where why_not is null and {READS_PARTS}
 """
 # What cells and selectors (numbered 0 and -1) say, a row for each dimension, or one for none.
 CELLS = f"""
@@ -159,7 +163,7 @@ from (
     union all by name
     select *, -1 as sign, before as reached from {{asked}} where before is not null
 )
-where why_not is null and price_model not in {BY_PARTS}
+where why_not is null and not ({READS_PARTS})
 """
 PIECES = f"""
 {OWN}

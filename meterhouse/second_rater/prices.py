@@ -3,29 +3,16 @@
 A price without tiers is one open tier. Each price is read once, however many windows have it.
 """
 
+from meterhouse.second_rater.events import BY_EVENT
 from meterhouse.second_rater.numbers import MONEY, UNITS, whole
 from meterhouse.second_rater.pieces import BY_PARTS
 
-# Money that events bring: covered where a price says nothing of single events.
-BY_EVENT = ("percentage", "bps", "bulk_bps", "tiered_bps")
 BY_PART = ("graduated", "graduated_percentage", "tiered_bps")
 BY_WHOLE = ("volume", "stairstep", "bulk_bps")
 MODELS = (
     *("flat", "per_unit", "overage", "package", "dynamic", "graduated", "graduated_percentage"),
     *("volume", "stairstep", *BY_EVENT, *BY_PARTS),
 )
-# SQL over a price: whether what each event costs hangs on more than its value.
-READS_EVENTS = """
-case price_model when 'percentage' then (price->>'$.max_per_event') is not null
-        or coalesce(try_cast((price->>'$.fixed_amount') as decimal(38, 18)), 0) <> 0
-        or coalesce(try_cast((price->>'$.min_per_event') as decimal(38, 18)), 0) <> 0
-        or coalesce((price->>'$.free_events'), '0') <> '0'
-    when 'bps' then (price->>'$.per_event_cap') is not null
-    when 'bulk_bps' then contains(price, '"per_event_cap":"')
-    when 'tiered_bps' then contains(price, '"per_event_cap":"')
-    else false end
-"""
-
 # `free` is taken off first, `size` makes packages of what is left; a tier's `step` is its price.
 TIERS = """
 create or replace temp table second_tiers as

@@ -210,8 +210,8 @@ def test_both_raters_come_to_the_same_and_those_left_out_are_counted(billed):
     with billed.lake.reading() as db:
         db.execute(f"attach '{billed.lake.settings.warehouse}' as made (read_only)")
         rows = db.execute(COMPARED).fetchall()
-    both = ("buckets", "capacity", "committed", "matrix", "seats", "two")
-    left_out = {"fee": "percentage of single events", "formula": "formula"}
+    both = ("buckets", "capacity", "committed", "fee", "matrix", "seats", "two")
+    left_out = {"formula": "formula"}
     assert rows == [(item, left_out.get(item), 1) for item in sorted({*both, *left_out})]
 
 

@@ -318,6 +318,39 @@ def by_movement(numbers):
             yield window(next(numbers), price, total), moves
 
 
+OF_MONEY = (
+    {"model": "percentage", "rate": "0.013", "fixed_amount": "2", "free_events": 3,
+     "free_amount": "250", "min_per_event": "2.5", "max_per_event": None,
+     "bill_fixed_on_zero": False},
+    {"model": "percentage", "rate": "0.01", "fixed_amount": "0.25", "free_events": 0,
+     "free_amount": "100", "min_per_event": None, "max_per_event": "3",
+     "bill_fixed_on_zero": False},
+    {"model": "percentage", "rate": "0.01", "fixed_amount": "0.25", "free_events": 0,
+     "free_amount": "0", "min_per_event": None, "max_per_event": None,
+     "bill_fixed_on_zero": False},
+    {"model": "percentage", "rate": "0.029", "fixed_amount": "0.30", "free_events": 0,
+     "free_amount": "0", "min_per_event": "1.5", "max_per_event": "9.995",
+     "bill_fixed_on_zero": True},
+    {"model": "bps", "bps": "25", "per_event_cap": "0.25"},
+    {"model": "bulk_bps", "tiers": [
+        {"up_to": "400", "bps": "25", "per_event_cap": "2"},
+        {"up_to": "1000", "bps": "40", "per_event_cap": "0.5"},
+        {"up_to": None, "bps": "10", "per_event_cap": None}]},
+    {"model": "tiered_bps", "tiers": [
+        {"up_to": "400", "bps": "25", "per_event_cap": "0.6"},
+        {"up_to": None, "bps": "10", "per_event_cap": None}]},
+)  # fmt: skip
+PAID = ((), ("0", "0"), ("50", "100", "250", "400"), ("250", "0.5"), ("400", "-3", "1000"),
+        ("150.505", "100", "149.495"))  # fmt: skip
+
+
+def by_event(numbers):
+    """Windows of prices that read single events, and the values of each."""
+    for price in OF_MONEY:
+        for values in PAID:
+            yield window(next(numbers), price, sum(map(Decimal, values))), values
+
+
 class Cases(NamedTuple):
     """Windows (columns of WINDOWS), and the parts of some (columns of PARTS)."""
 
@@ -342,7 +375,13 @@ def cases():
         for one, moves in moved
         for place, (units, days) in enumerate(moves)
     ]
-    made += moved
+    paid = list(by_event(numbers))
+    parts += [
+        (one["window_id"], place, "{}", Decimal(value), 1, 1)
+        for one, values in paid
+        for place, value in enumerate(values)
+    ]
+    made += [*moved, *paid]
     return Cases(
         pl.DataFrame([*rows, *(one for one, _ in made)], schema=WINDOWS, orient="row"),
         pl.DataFrame(parts, schema=dict(PARTS), orient="row"),
@@ -375,10 +414,10 @@ create table billing.charge_windows as
         1 as meter_version, case when component = 'fee' then quantity end as fixed_quantity
     from given qualify row_number() over (partition by charge_id) = 1;
 create table usage.determinants as
-    select charge_id as window_id, dimensions, quantity from given
+    select charge_id as window_id, dimensions, quantity, null::varchar as determinant_id from given
     where component = 'usage' and price_model not in ('matrix', 'two_dimensional', 'capacity')
     union all
-    select window_id, keys, parts.quantity from parts join given using (window_id)
+    select window_id, keys, parts.quantity, null from parts join given using (window_id)
     where price_model in ('matrix', 'two_dimensional', 'capacity');
 create table book.contracts as
     select distinct contract_id, split_tiers, stub_flags, null::json as modifiers from given;
@@ -397,7 +436,7 @@ create temp table second_new as select 1::ubigint as unit_no;
 BUCKETS = """
 insert into second_measured
 select line_no, part_no, keys, quantity, weight_numerator, weight_denominator
-from parts join second_asked using (window_id)
+from parts join second_asked on rated_id = parts.window_id
 where price_model not in ('matrix', 'two_dimensional', 'capacity')
 """
 FOUND = """

@@ -118,6 +118,8 @@ PLANTED = {
         ),
     ),
     "pricing.percentage": (
+        ('pl.col("place") <= pl.col("free_events")', 'pl.col("place") < pl.col("free_events")'),
+        ('pl.col("running") <= pl.col("free_amount")', 'pl.col("running") < pl.col("free_amount")'),
         (
             'left = pl.col("free_amount") - (pl.col("running") - pl.col("value"))',
             'left = pl.col("free_amount") + (pl.col("running") - pl.col("value"))',
@@ -128,6 +130,11 @@ PLANTED = {
         ),
     ),
     "pricing.per_event": (
+        ('fee = pl.col("share") + pl.col("fixed")', 'fee = pl.col("share")'),
+        ('pl.when(~pl.col("is_free") & (amount > 0))', "pl.when(amount > 0)"),
+        ('(pl.col("value") == 0) & ~pl.col("bill_fixed_on_zero")', "pl.lit(value=False)"),
+        ("pays.cast(AMOUNT)", 'pl.col("count").cast(AMOUNT)'),
+        ('+ pl.col("lifted") - pl.col("cut")', '+ pl.col("lifted")'),
         (
             'share = (pl.col("value") - pl.col("free_part")) * pl.col("rate")',
             'share = pl.col("value") * pl.col("rate")',

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from meterhouse.pricing.rating import rate_windows
 from meterhouse.second_rater.amounts import statements
+from meterhouse.second_rater.events import BY_EVENT
 from meterhouse.second_rater.numbers import UNITS, whole
 from meterhouse.second_rater.pieces import BY_PARTS
-from meterhouse.second_rater.prices import BY_EVENT, MODELS, READS_EVENTS
+from meterhouse.second_rater.prices import MODELS
 from tests.pricing.part_prices import frame as part_frame
 from tests.pricing.part_prices import part_prices, parts_of
 from tests.pricing.prices import BY_QUANTITY, events, prices, quantities, windows
@@ -25,8 +26,7 @@ select window_id as line_no, price_model, price, {units} as units, currency,
     null::hugeint as before, 1 as share_numerator,
     1 as share_denominator, 0 as credit_numerator, 1 as credit_denominator,
     null::varchar as credit_basis, price_model = 'flat' as is_shared,
-    case when price_model not in {models} then price_model
-        when {reads} then price_model || ' of single events' end as why_not
+    case when price_model not in {models} then price_model end as why_not
 from given
 """
 SECOND = """
@@ -41,7 +41,7 @@ def second_rated(frame, told=None):
         db.register("given", frame.to_arrow())
         made_of = events([]) if told is None else told
         db.register("parts", made_of.rename({"window_id": "line_no"}).to_arrow())
-        db.execute(ASKED.format(models=MODELS, reads=READS_EVENTS, units=UNITS_OF))
+        db.execute(ASKED.format(models=MODELS, units=UNITS_OF))
         for statement in statements("asked", "parts"):
             db.execute(statement)
         return db.sql(SECOND).pl().to_dicts()
@@ -107,6 +107,30 @@ def test_both_say_the_same_of_shares_of_a_sum(model, data):
     assert reasons <= {"too many digits"}
 
 
+def of_events(price):
+    """A price by event that says something of single events."""
+    if price["model"] == "percentage":
+        return price | {"min_per_event": price["min_per_event"] or "0.07"}
+    if "tiers" in price:
+        first, *others = price["tiers"]
+        return price | {"tiers": [first | {"per_event_cap": "1.5"}, *others]}
+    return price | {"per_event_cap": price["per_event_cap"] or "1.5"}
+
+
+@pytest.mark.parametrize("model", BY_EVENT)
+@settings(max_examples=8)
+@given(data=st.data())
+def test_both_say_the_same_of_single_events(model, data):
+    values = st.lists(quantities(6) | st.sampled_from(["0", "10", "100"]), max_size=7)
+    drawn = data.draw(
+        st.lists(st.tuples(prices(model).map(of_events), values), min_size=1, max_size=5)
+    )
+    frame = asked([(price, str(sum(map(Decimal, told)))) for price, told in drawn])
+    differing, reasons = compared(frame, events([told for _, told in drawn]))
+    assert differing == []
+    assert reasons <= {"too many digits"}
+
+
 @pytest.mark.parametrize("model", BY_PARTS)
 @settings(max_examples=8)
 @given(data=st.data())
@@ -123,7 +147,6 @@ def test_both_say_the_same_of_what_is_made_of_parts(model, data):
 @pytest.mark.parametrize(
     ("price", "reason"),
     [
-        ({"model": "bps", "bps": "25", "per_event_cap": "3"}, "bps of single events"),
         ({"model": "formula", "formula": "quantity", "constants": {}}, "formula"),
     ],
 )
