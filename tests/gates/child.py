@@ -1,23 +1,28 @@
-"""Make, load and run a home in a process of its own, which tests kill: child.py HOME FILE.
+"""Makes the processes that tests kill: `-m tests.gates.child`, with an order per line of its input.
 
-Says "ready" when everything is imported, so that a kill falls into the work, and "done" at the end.
+Says "ready" when the slow imports are done that start no thread which a fork would lose. An order
+is JSON: home, file, environment, and where complaints are written. Each is a process of its own,
+forked from this one: it answers the process id, and when that process has ended its return code,
+negative for a signal.
 """
 
+import importlib
+import json
+import os
 import sys
+import traceback
 from pathlib import Path
-
-import great_expectations
-from dbt.cli.main import dbtRunner
-
-from meterhouse.lake import Lake
-from meterhouse.run.applying import apply_book
-from meterhouse.run.bill import bill
-from meterhouse.run.ingest import ingest, land
-from meterhouse.settings import Settings
-from tests.gates.azure import SOURCE, THROUGH
 
 
 def work(home: Path, file: Path) -> None:
+    """Make, load and run a home."""
+    from meterhouse.lake import Lake
+    from meterhouse.run.applying import apply_book
+    from meterhouse.run.bill import bill
+    from meterhouse.run.ingest import ingest, land
+    from meterhouse.settings import Settings
+    from tests.gates.azure import SOURCE, THROUGH
+
     lake = Lake(Settings.load(home))
     lake.create()
     apply_book(lake)
@@ -26,9 +31,35 @@ def work(home: Path, file: Path) -> None:
     bill(lake, THROUGH)
 
 
+def follow(order: dict[str, str], environment: dict[str, str]) -> None:
+    """Do the work of an order in this process, and end it."""
+    code = 1
+    try:
+        os.dup2(os.open(os.devnull, os.O_RDWR), 0)
+        os.dup2(0, 1)
+        os.dup2(os.open(order["complaints"], os.O_WRONLY | os.O_CREAT), 2)
+        os.environ.clear()
+        os.environ.update(environment)
+        os.chdir(order["home"])
+        work(Path(order["home"]), Path(order["file"]))
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
 if __name__ == "__main__":
-    assert dbtRunner  # Imported early, for the time it takes.
-    assert great_expectations
+    importlib.import_module("great_expectations")
+    importlib.import_module("dbt.cli.main")
+    # Threads of these start with their imports, and a forked process would be without them.
+    assert not {"duckdb", "polars"} & set(sys.modules)
     print("ready", flush=True)
-    work(Path(sys.argv[1]), Path(sys.argv[2]))
-    print("done", flush=True)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            follow(asked, asked["environment"])
+        print(child, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)

@@ -1,10 +1,15 @@
 """Kill a child at its work, run it again plainly, and compare with a run that nothing disturbed."""
 
+import json
 import os
+import select
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +28,6 @@ from tests.gates.facts import (
 )
 
 NOW = "2024-01-15T12:00:00+00:00"
-CHILD = Path(__file__).with_name("child.py")
 
 # The last table that a commit of a first run writes to, but for an issue, where it is the first.
 # The commit that adds property columns comes before all others and writes no rows.
@@ -38,43 +42,65 @@ LAST_PLACE = "commit.after"
 
 @dataclass
 class Child:
-    """A process at work; `seconds` from ready to its end."""
+    """A process at work, made by `parent`; `seconds` from its start to its end."""
 
-    process: subprocess.Popen[str]
+    parent: "subprocess.Popen[str]"
+    pid: int
+    complaints: Path
     began: float = field(default_factory=time.monotonic)
 
     def kill_after(self, seconds: float) -> int:
-        """SIGKILL by pid at a moment counted from ready, unless it has ended; its return code."""
-        time.sleep(max(0.0, seconds - (time.monotonic() - self.began)))
-        if self.process.poll() is None:
-            os.kill(self.process.pid, signal.SIGKILL)
+        """SIGKILL by pid at a moment counted from its start; its return code."""
+        ended, _, _ = select.select([self.parent.stdout], [], [], self._left(seconds))
+        if not ended:
+            os.kill(self.pid, signal.SIGKILL)
         return self.end()[0]
 
+    def _left(self, seconds: float) -> float:
+        return max(0.0, seconds - (time.monotonic() - self.began))
+
     def end(self) -> tuple[int, str, float]:
-        """Wait for it: return code, all it wrote to stderr, seconds since ready."""
-        said, complained = self.process.communicate(timeout=600)
-        assert self.process.returncode != 0 or said == "done\n", complained
-        return self.process.returncode, complained, time.monotonic() - self.began
+        """Wait for it: return code, all it wrote to stderr, seconds since its start."""
+        code = int(self.parent.stdout.readline())
+        return code, self.complaints.read_text(), time.monotonic() - self.began
 
 
-def start(home: Path, file: Path, failpoint: str | None = None) -> Child:
-    """A child that has said ready."""
+@contextmanager
+def parent(folder: Path) -> "Iterator[subprocess.Popen[str]]":
+    """The process that makes children; it ends when its input is closed."""
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", *quiet(), "-m", "tests.gates.child"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # Libraries of numbers start a thread per core when they are imported.
+        env=environment_of() | {"OPENBLAS_NUM_THREADS": "1"},
+        cwd=folder,
+    ) as found:
+        assert found.stdout.readline() == "ready\n", "What makes the children did not start."
+        yield found
+
+
+def environment_of() -> dict[str, str]:
+    """What a child finds in its environment, whoever runs the tests."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("METERHOUSE_")}
     environment |= {"METERHOUSE_NOW": NOW, "METERHOUSE_ACTOR": "gate"}
-    environment["PYTHONPATH"] = str(REPOSITORY)
+    return environment | {"PYTHONPATH": str(REPOSITORY)}
+
+
+def started(
+    parent: "subprocess.Popen[str]", home: Path, file: Path, failpoint: str | None = None
+) -> Child:
+    """A child at work on a home."""
+    environment = environment_of()
     if failpoint is not None:
         environment["METERHOUSE_FAILPOINT"] = failpoint
-    process = subprocess.Popen(
-        [sys.executable, "-W", "error", *quiet(), str(CHILD), str(home), str(file)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        cwd=home,
-    )
-    said = process.stdout.readline()
-    assert said == "ready\n", process.communicate()
-    return Child(process)
+    complaints = home.with_name(f"{home.name}.stderr")
+    complaints.write_text("")
+    order = {"home": home, "file": file, "environment": environment, "complaints": complaints}
+    parent.stdin.write(json.dumps(order, default=str) + "\n")
+    parent.stdin.flush()
+    return Child(parent, int(parent.stdout.readline()), complaints)
 
 
 def quiet() -> list[str]:
@@ -86,6 +112,7 @@ def quiet() -> list[str]:
 class Undisturbed:
     """What one run leaves behind that nobody killed."""
 
+    parent: "subprocess.Popen[str]"
     folder: Path
     file: Path
     lake: Lake
@@ -98,17 +125,33 @@ class Undisturbed:
     usage_files: int
 
     @classmethod
-    def run(cls, folder: Path, file: Path) -> "Undisturbed":
+    def run(cls, parent: "subprocess.Popen[str]", folder: Path, file: Path) -> "Undisturbed":
         home = new_home(folder / "undisturbed")
-        code, complained, seconds = start(home, file).end()
+        code, complained, seconds = started(parent, home, file).end()
         assert code == 0, complained
         lake = Lake(Settings.load(home))
         return cls(
-            *(folder, file, lake, seconds, documents_of(lake), inputs_of(lake), counts_of(lake)),
+            *(
+                parent,
+                folder,
+                file,
+                lake,
+                seconds,
+                documents_of(lake),
+                inputs_of(lake),
+                counts_of(lake),
+            ),
             names_of(lake),
             commits_of(home),
             len(registered_files(lake, "usage_events")),
         )
+
+    def start(self, home: Path, failpoint: str | None = None) -> Child:
+        """A child at work on a home, which finds the project of dbt parsed."""
+        known = Path("tmp", "dbt", "partial_parse.msgpack")
+        (home / known).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(self.lake.settings.home / known, home / known)
+        return started(self.parent, home, self.file, failpoint)
 
     def passes(self, place: str, commit: str, nth: int = 1) -> int:
         """At which pass of `place` a first run stands in `commit`, at its `nth` file."""
@@ -146,7 +189,7 @@ def commits_of(home: Path) -> tuple[str, ...]:
 
 def assert_repaired(home: Path, expected: Undisturbed) -> None:
     """A plain re-run gives what the undisturbed one gave: the same document, nothing twice."""
-    code, complained, _ = start(home, expected.file).end()
+    code, complained, _ = expected.start(home).end()
     assert code == 0, complained
     lake = Lake(Settings.load(home))
     assert documents_of(lake) == expected.documents

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from tests.gates.azure import made_rows, new_home, text_of
-from tests.gates.killing import LAST_PLACE, Undisturbed, assert_repaired, commits_of, start
+from tests.gates.killing import LAST_PLACE, Undisturbed, assert_repaired, commits_of, parent
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kills")]
 
@@ -19,7 +19,8 @@ def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kills")
     file = folder / "usage.csv"
     file.write_text(text_of(made_rows(500)))
-    return Undisturbed.run(folder, file)
+    with parent(folder) as process:
+        yield Undisturbed.run(process, folder, file)
 
 
 @pytest.mark.parametrize("case", list(FEW))
@@ -28,8 +29,8 @@ def test_a_run_killed_in_a_commit_and_run_again_gives_the_same_document(
 ):
     place, commit = FEW[case]
     home = new_home(tmp_path / "home")
-    code, complained, _ = start(
-        home, undisturbed.file, f"{place}:{undisturbed.passes(place, commit)}"
+    code, complained, _ = undisturbed.start(
+        home, f"{place}:{undisturbed.passes(place, commit)}"
     ).end()
     assert code == -9, complained
     assert commits_of(home) == undisturbed.standing(commit, is_done=place == LAST_PLACE)
@@ -41,5 +42,5 @@ def test_a_run_killed_at_a_random_moment_and_run_again_gives_the_same_document(
 ):
     home = new_home(tmp_path / "home")
     moment = random.Random(20231201).uniform(0, undisturbed.seconds)
-    start(home, undisturbed.file).kill_after(moment)
+    undisturbed.start(home).kill_after(moment)
     assert_repaired(home, undisturbed)

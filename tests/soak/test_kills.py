@@ -15,7 +15,7 @@ from tests.gates.killing import (
     Undisturbed,
     assert_repaired,
     commits_of,
-    start,
+    parent,
 )
 
 pytestmark = [pytest.mark.soak, pytest.mark.xdist_group("soak")]
@@ -61,7 +61,8 @@ def undisturbed(tmp_path_factory):
     # Two UTC days, so that one batch writes two files of events.
     rows = made_rows(250) + made_rows(250, start="2023-11-17 09:00:00", seed=17)
     file.write_text(text_of(rows))
-    return Undisturbed.run(folder, file)
+    with parent(folder) as process:
+        yield Undisturbed.run(process, folder, file)
 
 
 def test_every_named_failpoint_is_in_a_case():
@@ -96,7 +97,7 @@ def test_a_kill_at_the_last_file_of_a_batch_is_repaired_by_a_plain_run(undisturb
 
 def assert_a_kill_is_repaired(undisturbed, folder, failpoint, standing):
     home = new_home(folder / "home")
-    code, complained, _ = start(home, undisturbed.file, failpoint).end()
+    code, complained, _ = undisturbed.start(home, failpoint).end()
     assert code == -9, f"{failpoint} was not reached: {complained}"
     assert commits_of(home) == standing
     assert_repaired(home, undisturbed)
@@ -107,7 +108,7 @@ def test_a_kill_at_a_random_moment_is_repaired_by_a_plain_run(undisturbed, tmp_p
     home = new_home(tmp_path / "home")
     # One moment in each twentieth of the run: a flat draw would leave gaps.
     share = (number + random.Random(number).random()) / MOMENTS
-    start(home, undisturbed.file).kill_after(share * undisturbed.seconds)
+    undisturbed.start(home).kill_after(share * undisturbed.seconds)
     assert_repaired(home, undisturbed)
 
 
@@ -115,5 +116,5 @@ def test_a_home_killed_again_and_again_is_repaired_by_a_plain_run(undisturbed, t
     home = new_home(tmp_path / "home")
     for number in range(5):
         moment = random.Random(100 + number).uniform(0, undisturbed.seconds)
-        start(home, undisturbed.file).kill_after(moment)
+        undisturbed.start(home).kill_after(moment)
     assert_repaired(home, undisturbed)
