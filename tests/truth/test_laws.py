@@ -52,14 +52,14 @@ def check_late_arrival(another, seed):
 
 
 @pytest.mark.slow
-@law(2)
+@law(1)
 @given(seed=SEEDS, count=st.integers(1, 3))
 def test_split_order_and_repetition_change_no_document(another, in_one_run, seed, count):
     check_any_arrival(another, in_one_run, seed, count)
 
 
 @pytest.mark.slow
-@law(2)
+@law(1)
 @given(seed=SEEDS)
 def test_late_batches_leave_every_window_at_what_it_would_have_been(another, seed):
     check_late_arrival(another, seed)
