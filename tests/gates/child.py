@@ -12,6 +12,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 
 def work(home: Path, file: Path) -> None:
@@ -31,7 +32,7 @@ def work(home: Path, file: Path) -> None:
     bill(lake, THROUGH)
 
 
-def follow(order: dict[str, str], environment: dict[str, str]) -> None:
+def follow(order: dict[str, Any]) -> None:
     """Do the work of an order in this process, and end it."""
     code = 1
     try:
@@ -39,7 +40,7 @@ def follow(order: dict[str, str], environment: dict[str, str]) -> None:
         os.dup2(0, 1)
         os.dup2(os.open(order["complaints"], os.O_WRONLY | os.O_CREAT), 2)
         os.environ.clear()
-        os.environ.update(environment)
+        os.environ.update(order["environment"])
         os.chdir(order["home"])
         work(Path(order["home"]), Path(order["file"]))
         code = 0
@@ -60,6 +61,6 @@ if __name__ == "__main__":
         asked = json.loads(line)
         child = os.fork()
         if child == 0:
-            follow(asked, asked["environment"])
+            follow(asked)
         print(child, flush=True)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)

@@ -3,7 +3,6 @@
 import json
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
@@ -44,29 +43,32 @@ LAST_PLACE = "commit.after"
 class Child:
     """A process at work, made by `parent`; `seconds` from its start to its end."""
 
-    parent: "subprocess.Popen[str]"
+    parent: subprocess.Popen[str]
     pid: int
     complaints: Path
     began: float = field(default_factory=time.monotonic)
 
     def kill_after(self, seconds: float) -> int:
         """SIGKILL by pid at a moment counted from its start; its return code."""
-        ended, _, _ = select.select([self.parent.stdout], [], [], self._left(seconds))
-        if not ended:
+        if not self._has_ended(max(0.0, seconds - (time.monotonic() - self.began))):
             os.kill(self.pid, signal.SIGKILL)
         return self.end()[0]
 
-    def _left(self, seconds: float) -> float:
-        return max(0.0, seconds - (time.monotonic() - self.began))
+    def _has_ended(self, within: float) -> bool:
+        """Whether it ends within so many seconds from now."""
+        return bool(select.select([self.parent.stdout], [], [], within)[0])
 
     def end(self) -> tuple[int, str, float]:
         """Wait for it: return code, all it wrote to stderr, seconds since its start."""
+        if not self._has_ended(600):
+            os.kill(self.pid, signal.SIGKILL)
+            raise TimeoutError(f"Killed after 600 s: {self.complaints.read_text()}")
         code = int(self.parent.stdout.readline())
         return code, self.complaints.read_text(), time.monotonic() - self.began
 
 
 @contextmanager
-def parent(folder: Path) -> "Iterator[subprocess.Popen[str]]":
+def parent(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """The process that makes children; it ends when its input is closed."""
     with subprocess.Popen(
         [sys.executable, "-W", "error", *quiet(), "-m", "tests.gates.child"],
@@ -89,7 +91,7 @@ def environment_of() -> dict[str, str]:
 
 
 def started(
-    parent: "subprocess.Popen[str]", home: Path, file: Path, failpoint: str | None = None
+    parent: subprocess.Popen[str], home: Path, file: Path, failpoint: str | None = None
 ) -> Child:
     """A child at work on a home."""
     environment = environment_of()
@@ -112,7 +114,7 @@ def quiet() -> list[str]:
 class Undisturbed:
     """What one run leaves behind that nobody killed."""
 
-    parent: "subprocess.Popen[str]"
+    parent: subprocess.Popen[str]
     folder: Path
     file: Path
     lake: Lake
@@ -125,32 +127,27 @@ class Undisturbed:
     usage_files: int
 
     @classmethod
-    def run(cls, parent: "subprocess.Popen[str]", folder: Path, file: Path) -> "Undisturbed":
+    def run(cls, parent: subprocess.Popen[str], folder: Path, file: Path) -> "Undisturbed":
         home = new_home(folder / "undisturbed")
         code, complained, seconds = started(parent, home, file).end()
         assert code == 0, complained
         lake = Lake(Settings.load(home))
         return cls(
-            *(
-                parent,
-                folder,
-                file,
-                lake,
-                seconds,
-                documents_of(lake),
-                inputs_of(lake),
-                counts_of(lake),
-            ),
+            parent,
+            folder,
+            file,
+            lake,
+            seconds,
+            documents_of(lake),
+            inputs_of(lake),
+            counts_of(lake),
             names_of(lake),
             commits_of(home),
             len(registered_files(lake, "usage_events")),
         )
 
     def start(self, home: Path, failpoint: str | None = None) -> Child:
-        """A child at work on a home, which finds the project of dbt parsed."""
-        known = Path("tmp", "dbt", "partial_parse.msgpack")
-        (home / known).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(self.lake.settings.home / known, home / known)
+        """A child at work on a home, as the undisturbed one was."""
         return started(self.parent, home, self.file, failpoint)
 
     def passes(self, place: str, commit: str, nth: int = 1) -> int:
